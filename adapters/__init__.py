@@ -1,0 +1,1 @@
+"""Trading venues behind one interface. Knows nothing of the executor that uses them."""
