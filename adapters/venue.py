@@ -20,6 +20,7 @@ class              what it says                                                 
 A call that only reads has no effect to be unsure of: when it stays without a usable answer it raises ``NotSent``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -356,6 +357,10 @@ class Venue(Protocol):
     async def cancel(self, ref: OrderRef) -> None:
         """Ask for cancellation, once. A return is no proof that it is cancelled: query. Raises ``Rejected`` with
         ``FINISHED`` or ``NOT_FOUND`` when there is nothing to cancel."""
+
+    async def cancel_many(self, refs: Sequence[OrderRef]) -> None:
+        """Ask for the cancellation of many orders in as few requests as the venue documents. Tries them all; raises
+        the first error only after the last request. Query each afterwards."""
 
     async def query(self, ref: OrderRef) -> OrderReport | None:
         """The order by client id, open or finished; ``None`` when the venue says that it does not know it."""

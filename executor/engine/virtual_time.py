@@ -27,8 +27,10 @@ class _JumpingSelector(selectors.DefaultSelector):
         if ready:
             return ready
         if timeout is None:
-            raise Deadlock("all tasks wait for something that no timer will bring: a task awaits a real "
-                           "socket or thread, or an event that nobody sets")
+            raise Deadlock(
+                "all tasks wait for something that no timer will bring: a task awaits a real "
+                "socket or thread, or an event that nobody sets"
+            )
         self.elapsed += timeout
         return []
 

@@ -1,0 +1,157 @@
+"""HTTP to a venue: one place that knows which failures prove that nothing was sent, and what may be sent again.
+
+``read`` is for calls without effect: it is tried again a few times. ``write`` is for calls that place, cancel or
+accept: it puts exactly one request on the wire, ever. Both sign at the moment of sending, through the ``build``
+callback, so that a retry carries a fresh timestamp. Rate limits are waited for before signing.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Never
+
+import httpx
+from aiolimiter import AsyncLimiter
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from adapters.clock import Clock
+from adapters.venue import Halted, NotSent, Throttled, Unknown
+
+READ_ATTEMPTS = 3
+
+# Raised by httpx before a byte of the request can have left: connecting, resolving, TLS, or waiting for a free
+# connection. Everything else may have happened after the venue had read the request.
+_BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. ``data`` is the parsed JSON (numbers with a point as ``Decimal``) if ``is_json``."""
+
+    status: int
+    headers: httpx.Headers
+    text: str
+    is_json: bool
+    data: object = None
+
+
+class _Unusable(Exception):
+    """A reading brought no usable answer; ``__str__`` says why."""
+
+
+class Transport:
+    """Signed requests to one venue under its rate limits.
+
+    Requests of a kind (queries, orders) are spaced evenly at the documented rate: there are no bursts, so that any
+    window of any length holds the limit.
+    """
+
+    def __init__(
+        self,
+        venue: str,
+        client: httpx.AsyncClient,
+        clock: Clock,
+        *,
+        queries_per_second: Decimal,
+        orders_per_second: Decimal,
+        timeout: timedelta,
+        throttle_pause: timedelta,
+    ) -> None:
+        self._venue = venue
+        self._client = client
+        self._clock = clock
+        self._queries = _spacing(queries_per_second)
+        self._orders = _spacing(orders_per_second)
+        self._timeout_s = timeout.total_seconds()
+        self._throttle_pause = throttle_pause
+        self._closed_until: datetime | None = None
+
+    async def read(self, build: Callable[[], httpx.Request], *, weight: int = 1) -> Answer:
+        """Send a request that has no effect, up to ``READ_ATTEMPTS`` times. Answers of 5xx and bodies that are no
+        JSON count as no answer. Raises ``NotSent``, ``Throttled`` or ``Halted``."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(READ_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.25, max=2),
+            retry=retry_if_exception_type(_Unusable),
+            reraise=True,
+        )
+        try:
+            return await retrying(self._read_once, build, weight)
+        except _Unusable as none:
+            raise NotSent(self._venue, f"no usable answer after {READ_ATTEMPTS} attempts: {none}") from None
+
+    async def write(self, build: Callable[[], httpx.Request]) -> Answer:
+        """Send a request that may have an effect, exactly once. Returns only an answer below 500 with a JSON body
+        (or an empty one: ``is_json`` false, ``text`` empty). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
+        await self._orders.acquire()
+        self._refuse_while_closed()
+        try:
+            answer = await self._send(build())
+        except _BEFORE_SENDING as error:
+            raise NotSent(self._venue, f"could not connect: {_name(error)}") from None
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Unknown(self._venue, f"sent, but no answer: {_name(error)}") from None
+        if answer.status >= 500:
+            raise Unknown(self._venue, "the venue failed while it handled the request", code=str(answer.status))
+        if not answer.is_json and answer.text:
+            raise Unknown(self._venue, "the answer is not JSON", code=str(answer.status))
+        return answer
+
+    async def _read_once(self, build: Callable[[], httpx.Request], weight: int) -> Answer:
+        for _ in range(weight):
+            await self._queries.acquire()
+        self._refuse_while_closed()
+        try:
+            answer = await self._send(build())
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise _Unusable(_name(error)) from None
+        if answer.status >= 500:
+            raise _Unusable(f"HTTP {answer.status}")
+        if not answer.is_json:
+            raise _Unusable(f"HTTP {answer.status} with a body that is not JSON")
+        return answer
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        async with asyncio.timeout(self._timeout_s):
+            response = await self._client.send(request)
+        if response.status_code in (418, 429):
+            self._close(response)
+        try:
+            data = json.loads(response.text, parse_float=Decimal) if response.text else None
+        except ValueError:
+            return Answer(response.status_code, response.headers, response.text, is_json=False)
+        return Answer(response.status_code, response.headers, response.text, is_json=bool(response.text), data=data)
+
+    def _close(self, response: httpx.Response) -> Never:
+        """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""
+        said = response.headers.get("retry-after", "")
+        pause = timedelta(seconds=int(said)) if said.isdigit() else self._throttle_pause
+        self._closed_until = self._clock.now() + pause
+        if response.status_code == 418:
+            raise Halted(
+                self._venue,
+                f"this address is banned for going on after a rate limit; quiet for {pause}",
+                code="418",
+            )
+        raise Throttled(self._venue, "rate limit", code="429", retry_after=pause)
+
+    def _refuse_while_closed(self) -> None:
+        if self._closed_until is None:
+            return
+        left = self._closed_until - self._clock.now()
+        if left > timedelta(0):
+            raise Throttled(self._venue, "waiting out a rate limit", code="429", retry_after=left)
+        self._closed_until = None
+
+
+def _spacing(per_second: Decimal) -> AsyncLimiter:
+    """One request per interval of 1/rate seconds: an even spacing instead of a bucket that allows bursts."""
+    return AsyncLimiter(1, 1 / int(per_second)) if per_second >= 1 else AsyncLimiter(1, int(1 / per_second))
+
+
+def _name(error: Exception) -> str:
+    # httpx puts URLs, and with them signatures, into some messages: the class is all that is told.
+    return type(error).__name__
