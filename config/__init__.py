@@ -1,1 +1,1 @@
-""""""
+"""What the operator decides: settings, logging, venue profiles. Importing the package costs nothing."""

@@ -1,1 +1,1 @@
-""""""
+"""What the market looks like across venues."""

@@ -1,1 +1,1 @@
-""""""
+"""What a run came to, computed from the record."""

@@ -1,0 +1,96 @@
+# Everything runs in .venv, built from the lock files with every hash checked. A second run skips the set-up.
+# Another Python: make PYTHON=/path/to/python3.12 demo
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench lock clean
+
+BIN := .venv/bin
+PYTHON ?=
+PYTHONS := $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3.14 python3)
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_INPUT=1 $(BIN)/python -m pip
+PIP_COMPILE := --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras \
+	--no-header --no-annotate --all-build-deps --allow-unsafe --quiet
+LOCK_BIN := .venv/lock-tools/bin
+LOCK_TOOL := pip-tools==7.6.2
+
+help:
+	@echo 'make demo    set up, then sell a holding on simulated venues'
+	@echo 'make test    set up, then run every check and every test'
+	@echo 'make lint    ruff, mypy and the import contracts only'
+	@echo 'make format  rewrite the code in the house format'
+	@echo 'make bench   run the benchmarks'
+	@echo 'make lock    resolve the dependencies afresh into both lock files'
+	@echo 'make clean   remove .venv and all caches'
+
+demo: .venv/ready-to-run
+	@$(BIN)/executor demo
+
+test: .venv/ready-to-test
+	@echo '== format: ruff format --check'
+	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
+	@echo '== lint: ruff check'
+	@$(BIN)/ruff check --quiet .
+	@echo '== types: mypy --strict'
+	@$(BIN)/mypy --no-error-summary
+	@echo '== arrows: import contracts'
+	@$(BIN)/lint-imports
+	@echo '== pages made from code: docs/generate.py --check'
+	@$(BIN)/python docs/generate.py --check
+	@echo '== tests: pytest'
+	@$(BIN)/pytest
+
+lint: .venv/ready-to-test
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/ready-to-test
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/ready-to-test
+	@$(BIN)/python -m benchmarks
+
+# The resolver lives apart, so that .venv holds what the locks say and nothing else. The second lock is bound to the
+# first: what is tested is what runs.
+lock: | $(BIN)/python
+	@$(BIN)/python -m venv .venv/lock-tools
+	@$(LOCK_BIN)/python -m pip install --quiet --disable-pip-version-check '$(LOCK_TOOL)'
+	@$(LOCK_BIN)/pip-compile $(PIP_COMPILE) --output-file requirements.lock pyproject.toml
+	@$(LOCK_BIN)/pip-compile $(PIP_COMPILE) --constraint requirements.lock --extra dev \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# --- set-up ---------------------------------------------------------------------------------------------------------
+
+.venv/ready-to-run: requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'Setting up .venv from requirements.lock: about a minute, once.'
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# The development lock holds all that the run-time lock holds, so it makes both ready.
+.venv/ready-to-test: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@echo 'Setting up .venv from requirements-dev.lock: a minute or two, once.'
+	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch .venv/ready-to-run $@
+
+$(BIN)/python:
+	@found=''; \
+	for python in $(PYTHONS); do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found="$$python"; \
+		if "$$python" -c 'import ensurepip, venv' 2>/dev/null; then "$$python" -m venv --clear .venv && exit 0; fi; \
+	done; \
+	if [ -n "$$found" ]; then \
+		package=$$("$$found" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+		echo "$$found has no venv module. On Debian or Ubuntu: apt-get install python3-venv (or $$package)." >&2; \
+	else \
+		echo 'Python 3.11 or later is needed and none was found. On Debian or Ubuntu:' \
+			'apt-get install python3 python3-venv. If it is elsewhere: make PYTHON=/path/to/python3 ...' >&2; \
+	fi; exit 1

@@ -1,0 +1,110 @@
+"""What the operator tells the OSL adapter: address, keys, and the names that OSL's public documentation leaves out.
+
+The v4 pages document which calls exist but not how they name the executed quantity of an order or the parts of an
+execution, nor whether a new order takes a client order id. Money hangs on those names, so none of them has a default:
+the adapter refuses to start until each is set, and says what to ask OSL for.
+"""
+
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+HOSTS = frozenset({"trade-hk.osl.com", "trade-hk.oslsandbox.com"})
+"""Hosts of OSL's licensed Hong Kong venue (OSL Digital Securities Limited). ``trade-au`` and ``api.osl.com`` belong to
+other entities, or to entities that are not stated: selling there would be selling outside the licence."""
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class V4Fields:
+    """JSON names in v4 replies that OSL does not publish. An empty string means "not known": see :func:`missing`."""
+
+    cum_qty: str = ""
+    leaves_qty: str = ""
+    trade_id: str = ""
+    trade_qty: str = ""
+    trade_px: str = ""
+    fee: str = ""
+    fee_asset: str = ""
+    trade_time: str = ""
+
+
+_ASK = {
+    "cum_qty": "the executed quantity in GET /api/v4/order",
+    "leaves_qty": "the open quantity in GET /api/v4/order",
+    "trade_id": "the unique id of an execution in GET /api/v4/execution",
+    "trade_qty": "the executed quantity in GET /api/v4/execution",
+    "trade_px": "the executed price in GET /api/v4/execution",
+    "fee": "the fee amount in GET /api/v4/execution",
+    "fee_asset": "the currency of the fee in GET /api/v4/execution",
+    "trade_time": "the time of an execution (ISO-8601) in GET /api/v4/execution",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OslSettings:
+    """Everything the adapter needs.
+
+    ``secret`` is the Base64 text that OSL shows once. ``expires_in_s`` is how far in the future ``api-expires`` is set
+    (OSL's samples use 10; the maximum is not published). ``v3_read_method`` is for ``account`` and
+    ``transaction/list``, for which clients in use disagree. ``client_id_on_create`` names the field that carries our
+    order id in a new order and in the reply. ``taker_fee`` and ``maker_fee`` are this account's own rates (fractions);
+    without them the default rates of ``/api/v5/symbols`` are planned with. ``client_type`` says which availability
+    flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``ledger_page`` is rows per request of the
+    brokerage ledger.
+    """
+
+    base_url: str
+    api_key: SecretStr
+    secret: SecretStr
+    fields: V4Fields = field(default_factory=V4Fields)
+    client_id_on_create: str | None = None
+    expires_in_s: int = 10
+    v3_read_method: Literal["POST", "GET"] = "POST"
+    client_type: Literal["pi", "retail"] = "pi"
+    taker_fee: Decimal | None = None
+    maker_fee: Decimal | None = None
+    book_depth: str = "100"
+    ledger_page: int = 50
+    timeout_s: int = 15
+
+    def __post_init__(self) -> None:
+        if self.timeout_s < 10:
+            raise ValueError("timeout_s must be 10 or more: an RFQ trade was seen to take 1.7 s in a quiet sandbox")
+        if self.expires_in_s < 2:
+            raise ValueError("expires_in_s must be 2 or more, or requests expire on the way")
+        if self.ledger_page < 2:
+            raise ValueError("ledger_page must be 2 or more: a trade has two rows")
+
+
+def missing(settings: OslSettings) -> str:
+    """A sentence naming every unset name and what to ask OSL for, or an empty string when all are set."""
+    gaps = [
+        f"fields.{each.name} (ask for the JSON name of {_ASK[each.name]})"
+        for each in fields(V4Fields)
+        if not getattr(settings.fields, each.name)
+    ]
+    if not settings.client_id_on_create:
+        gaps.append(
+            "client_id_on_create (ask whether POST /api/v4/order takes a client order id, under which name, "
+            "and whether replies repeat it)"
+        )
+    if not gaps:
+        return ""
+    return "OSL does not publish these; ask OSL and set them before anything is sent: " + "; ".join(gaps)
+
+
+def wrong_site(base_url: str) -> str:
+    """Why this address is not OSL's Hong Kong venue, or an empty string when it is (or is a mock on this machine)."""
+    url = urlsplit(base_url)
+    if url.path not in ("", "/") or url.query:
+        return "base_url must be scheme and host only: signatures cover the path"
+    if url.hostname in LOOPBACK:
+        return ""
+    if url.hostname not in HOSTS:
+        return f"{url.hostname} is not the licensed Hong Kong venue; known hosts are {', '.join(sorted(HOSTS))}"
+    return "" if url.scheme == "https" else "base_url must use https"

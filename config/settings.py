@@ -1,0 +1,194 @@
+"""What the operator decides outside a plan: where the journal is, how to log, which venues, and the venues' keys.
+
+Settings come from the environment (``EXECUTOR_...``), venue profiles from TOML files. Keys and secrets never stand in
+a file that could be committed: they are read from a secrets directory, one file each, or from the environment, and
+are ``SecretStr`` from the first moment.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from config.logging import LogFormat, LogLevel
+from config.toml_file import faults, read_toml
+from executor.errors import CredentialsRefused, InputRefused
+
+if TYPE_CHECKING:
+    from adapters.hashkey_wire import HashKeySettings
+    from adapters.osl_settings import OslSettings
+
+PREFIX = "EXECUTOR_"
+TEMPLATES = Path(__file__).resolve().parent / "venues"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_SECRET_KEY = re.compile(r"api_?key|secret|passphrase|password|private_?key|token", re.IGNORECASE)
+
+
+class Settings(BaseSettings):
+    """The settings of one process; each field is the environment variable ``EXECUTOR_<FIELD>``.
+
+    ``secrets_dir`` holds one file per key (``osl_api_key``, ``osl_secret``, ...), as Docker and Kubernetes mount them.
+    ``venues_dir`` holds the venue profiles; the default is the templates that come with the program.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    journal: Path = Path("var/journal.sqlite")
+    log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
+    secrets_dir: Path | None = None
+    venues_dir: Path = TEMPLATES
+
+    def profile(self, name: str) -> "VenueProfile":
+        """The venue profile ``<venues_dir>/<name>.toml``. Raises ``InputRefused``."""
+        path = self.venues_dir / f"{name}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(each.stem for each in self.venues_dir.glob("*.toml"))) or "none"
+            raise InputRefused(f"there is no venue profile {path}; profiles there: {known}")
+        return load_profile(path)
+
+
+class VenueProfile(BaseModel):
+    """One account at one venue. ``name`` is what plans and the record call it; ``settings`` belongs to the adapter.
+
+    ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
+    adapter: Literal["osl", "hashkey"]
+    kind: Literal["production", "sandbox", "mock"]
+    settings: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _address_fits_kind(self) -> "VenueProfile":
+        url = urlsplit(str(self.settings.get("base_url", "")))
+        if not url.hostname:
+            raise ValueError('settings.base_url must be given, as "https://host"')
+        if self.kind == "mock" and url.hostname not in LOOPBACK:
+            raise ValueError('kind is "mock" but settings.base_url is not on this machine')
+        if self.kind != "mock" and (url.hostname in LOOPBACK or url.scheme != "https"):
+            raise ValueError(f'kind is "{self.kind}", so settings.base_url must be https and not on this machine')
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKeys:
+    """The two halves of an API key."""
+
+    api_key: SecretStr
+    secret: SecretStr
+
+
+def load_settings() -> Settings:
+    """Settings from the environment. Raises ``InputRefused`` naming the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = (f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        raise InputRefused("\n".join(lines)) from None
+
+
+def load_profile(path: Path) -> VenueProfile:
+    """A venue profile, checked as far as it can be without its keys. Raises ``InputRefused``."""
+    table = read_toml(path)
+    for key in _secret_keys(table):
+        raise InputRefused(
+            f"{path}: {key}: keys and secrets never stand in a profile; remove it, put it in the secrets directory "
+            f"or the environment, and if this file was ever shared, have the key replaced at the venue"
+        )
+    try:
+        profile = VenueProfile.model_validate(table)
+    except ValidationError as error:
+        raise InputRefused(faults(error, str(path))) from None
+    placeholder = VenueKeys(SecretStr("-"), SecretStr("-"))
+    _adapter_settings(profile, placeholder, str(path))
+    return profile
+
+
+def load_keys(profile: VenueProfile, settings: Settings, environ: Mapping[str, str] = os.environ) -> VenueKeys:
+    """The keys of this profile. Raises ``CredentialsRefused`` naming the file and the variable that would hold them."""
+    stem = profile.name.replace("-", "_")
+    return VenueKeys(
+        api_key=_read_secret(f"{stem}_api_key", settings.secrets_dir, environ),
+        secret=_read_secret(f"{stem}_secret", settings.secrets_dir, environ),
+    )
+
+
+def adapter_settings(profile: VenueProfile, keys: VenueKeys) -> "OslSettings | HashKeySettings":
+    """What the adapter's constructor takes. Raises ``InputRefused``."""
+    return _adapter_settings(profile, keys, f"venue {profile.name}")
+
+
+def _adapter_settings(profile: VenueProfile, keys: VenueKeys, where: str) -> "OslSettings | HashKeySettings":
+    wanted = _settings_class(profile.adapter)
+    unknown = list(_unknown_keys(wanted, profile.settings, "settings"))
+    if unknown:
+        raise InputRefused("\n".join(f"{where}: {key}: is not a known key; known: {known}" for key, known in unknown))
+    values = profile.settings | {"api_key": keys.api_key, "secret": keys.secret}
+    checker: TypeAdapter[OslSettings | HashKeySettings] = TypeAdapter(wanted)
+    try:
+        return checker.validate_python(values)
+    except ValidationError as error:
+        raise InputRefused(faults(error, where, "settings")) from None
+
+
+def _settings_class(adapter: str) -> "type[OslSettings | HashKeySettings]":
+    # Imported here: an adapter pulls in the HTTP stack, which most commands never need.
+    if adapter == "osl":
+        from adapters.osl_settings import OslSettings
+
+        return OslSettings
+    from adapters.hashkey_wire import HashKeySettings
+
+    return HashKeySettings
+
+
+def _unknown_keys(wanted: type, table: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
+    """A dataclass ignores what it does not know; a mistyped key must not be ignored. Nested tables are looked into."""
+    hints = get_type_hints(wanted)
+    known = [each.name for each in fields(wanted) if not _SECRET_KEY.search(each.name)]
+    for key, value in table.items():
+        if key not in known:
+            yield f"{where}.{key}", ", ".join(known)
+        elif isinstance(value, dict) and isinstance(hints[key], type) and is_dataclass(hints[key]):
+            yield from _unknown_keys(hints[key], value, f"{where}.{key}")
+
+
+def _secret_keys(table: Mapping[str, Any], where: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if _SECRET_KEY.search(key):
+            yield f"{where}{key}"
+        elif isinstance(value, dict):
+            yield from _secret_keys(value, f"{where}{key}.")
+
+
+def _read_secret(name: str, folder: Path | None, environ: Mapping[str, str]) -> SecretStr:
+    """Two sources that both answer are refused: nobody could say afterwards which key had signed."""
+    variable = f"{PREFIX}{name.upper()}"
+    file = folder / name if folder is not None else None
+    from_file = _file_text(file) if file is not None else ""
+    from_environment = environ.get(variable, "").strip()
+    if from_file and from_environment:
+        raise CredentialsRefused(f"{name} is given twice, in {file} and in {variable}; remove one")
+    if not (from_file or from_environment):
+        place = f"the file {file}" if file else f"a file {name} in a directory named by {PREFIX}SECRETS_DIR"
+        raise CredentialsRefused(f"{name} is missing; put it in {place}, or in the environment variable {variable}")
+    return SecretStr(from_file or from_environment)
+
+
+def _file_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsRefused(f"{file} cannot be read ({type(error).__name__}); check owner and mode") from None

@@ -1,0 +1,58 @@
+"""Exact arithmetic for prices, quantities and money. Everything is ``Decimal``; nothing here rounds unasked."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+BPS = Decimal(10_000)
+
+# Wide enough for any holding in its smallest unit times any price; an operation that would round raises ``Inexact``.
+EXACT = Context(prec=76, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+# For ratios shown to people, which need not end.
+RATIO = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+
+def parse_amount(text: str) -> Decimal:
+    """The exact number written in ``text``. Raises ``ValueError`` for anything that is not a finite decimal number."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"'{text}' is not a decimal number") from None
+    if not value.is_finite():
+        raise ValueError(f"'{text}' is not a finite number")
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """``value`` in plain digits, never with an exponent: the one spelling used in records and output."""
+    return f"{value:f}"
+
+
+def round_down(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of ``step`` that is not above ``value``: quantities round down, never selling more."""
+    return EXACT.multiply((value / step).to_integral_value(ROUND_FLOOR), step)
+
+
+def round_up(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of ``step`` that is not below ``value``: a sell limit rounds up, never under the floor."""
+    return EXACT.multiply((value / step).to_integral_value(ROUND_CEILING), step)
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """True when ``value`` lies on the grid of ``step``."""
+    return EXACT.remainder(value, step) == 0
+
+
+def add(left: Decimal, right: Decimal) -> Decimal:
+    """Exact sum."""
+    return EXACT.add(left, right)
+
+
+def times(left: Decimal, right: Decimal) -> Decimal:
+    """Exact product."""
+    return EXACT.multiply(left, right)
+
+
+def bps_between(price: Decimal, reference: Decimal) -> Decimal:
+    """How far ``price`` lies above ``reference``, in basis points; negative when below. Two decimals."""
+    return RATIO.divide((price - reference) * BPS, reference).quantize(Decimal("0.01"))

@@ -1,0 +1,391 @@
+"""The state of one parent order: a fold over its events, and the invariants that must hold at every step.
+
+The conserved equation, asserted before each intent is written: ``cum_qty + exposure_qty + new <= qty``. Exposure is
+all that might still be sold: open, sent, unknown and parked child orders count with their whole open quantity.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from executor.domain.events import (
+    ArrivalMarked,
+    ChildAcknowledged,
+    ChildClosed,
+    ChildIntended,
+    ChildNotSent,
+    ChildParked,
+    ChildRejected,
+    ChildResent,
+    ChildResolved,
+    ChildUnknown,
+    FillRecorded,
+    ParentCreated,
+    ParentEvent,
+    ParentFinished,
+    ParentHalted,
+    ParentStopped,
+    ParentTaken,
+    ParentWaiting,
+    ParentWorking,
+    PursesRead,
+    QuotesAsked,
+    SliceStarted,
+)
+from executor.domain.money import ZERO, add
+from executor.errors import InvariantBroken
+
+
+class ChildStatus(StrEnum):
+    INTENDED = "intended"  # written down; whether it was sent is not known after a crash
+    WORKING = "working"  # the venue has it
+    UNKNOWN = "unknown"  # sent without an answer that settles it
+    PARKED = "parked"  # left for a person
+    CLOSED = "closed"  # nothing more will be filled
+
+
+class ParentStatus(StrEnum):
+    CREATED = "created"
+    WORKING = "working"
+    WAITING = "waiting"  # below the floor, out of hours: normal, reported
+    STOPPED = "stopped"  # left in good order by its process; may be run again
+    HALTED = "halted"  # a guard stopped it; a person must look
+    COMPLETED = "completed"  # all sold
+    ENDED = "ended"  # its window is over with quantity left
+
+
+@dataclass(slots=True)
+class Child:
+    """One child order as the record knows it."""
+
+    client_order_id: str
+    number: int
+    leg: int
+    slice: int
+    venue: str
+    method: str
+    symbol: str
+    qty: Decimal
+    limit_px: Decimal
+    time_in_force: str
+    post_only: bool
+    intended_at: datetime
+    quote_id: str = ""
+    quote_notional: Decimal | None = None
+    quote_expires_at: datetime | None = None
+    status: ChildStatus = ChildStatus.INTENDED
+    venue_order_id: str = ""
+    venue_status: str = ""
+    outcome: str = ""
+    sends: int = 1
+    cum_qty: Decimal = ZERO
+    cum_notional: Decimal = ZERO
+    cum_fee: Decimal = ZERO
+    trade_ids: set[str] = field(default_factory=set)
+
+    @property
+    def exposure_qty(self) -> Decimal:
+        """What this order might still sell."""
+        return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running totals of a leg, a venue or a method."""
+
+    cum_qty: Decimal = ZERO
+    notional: Decimal = ZERO
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    fills: int = 0
+    children: int = 0
+    exposure_qty: Decimal = ZERO
+
+    def book(self, fill: FillRecorded) -> None:
+        """Add one fill."""
+        self.cum_qty = add(self.cum_qty, fill.qty)
+        self.notional = add(self.notional, fill.notional)
+        self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
+        self.fills += 1
+
+
+class Parent:
+    """The folded state of one parent stream. ``apply`` takes events in stream order and changes it in place."""
+
+    def __init__(self) -> None:
+        self.created: ParentCreated | None = None
+        self.version = 0
+        self.status = ParentStatus.CREATED
+        self.status_reason = ""
+        self.status_rule = ""
+        self.epoch = 0
+        self.owner = ""
+        self.arrival_px: Decimal | None = None
+        self.arrival_at: datetime | None = None
+        self.last_at: datetime | None = None
+        self.idle = timedelta(0)  # time between owners: the schedule stood still
+        self.children: dict[str, Child] = {}
+        self.open: dict[str, Child] = {}
+        self.total = Tally()
+        self.legs: dict[int, Tally] = {}
+        self.routes: dict[tuple[str, str], Tally] = {}  # by venue and method
+        self.rounding = ZERO  # sum of px * qty - notional: what venues rounded away on quotes
+        self.purses: dict[tuple[str, str], Decimal] = {}  # venue and account: total before our first order
+        self.slices_done: dict[int, int] = {}
+        self.quote_rounds = 0
+        self.quotes_seen = 0
+        self.mids_sum = ZERO
+        self.mids_count = 0
+        self.breach = ""
+
+    # --- what the engine asks -----------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> ParentCreated:
+        """The order as it was created."""
+        if self.created is None:
+            raise InvariantBroken("the parent order's stream does not begin with ParentCreated")
+        return self.created
+
+    @property
+    def now(self) -> datetime:
+        """The time of the latest event."""
+        if self.last_at is None:
+            raise InvariantBroken("the parent order has no events")
+        return self.last_at
+
+    @property
+    def cum_qty(self) -> Decimal:
+        """Sold so far, base units."""
+        return self.total.cum_qty
+
+    @property
+    def exposure_qty(self) -> Decimal:
+        """What open, unknown and parked child orders might still sell, base units."""
+        return self.total.exposure_qty
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """Neither sold nor exposed: what may still be ordered."""
+        return self.spec.qty - self.cum_qty - self.exposure_qty
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more will be ordered under this parent."""
+        return self.status in (ParentStatus.COMPLETED, ParentStatus.ENDED)
+
+    def leg_leaves(self, leg: int) -> Decimal:
+        """What leg ``leg`` may still order."""
+        tally = self.legs[leg]
+        return Decimal(self.spec.legs[leg]["qty"]) - tally.cum_qty - tally.exposure_qty
+
+    def check_intent(self, intent: ChildIntended) -> None:
+        """Raise ``InvariantBroken`` unless this intent keeps every promise of the parent order."""
+        spec = self.spec
+        if intent.client_order_id in self.children:
+            raise InvariantBroken(f"client order id {intent.client_order_id} is already in the record")
+        if intent.qty <= 0:
+            raise InvariantBroken(f"{intent.client_order_id}: quantity {intent.qty} is not above zero")
+        if add(self.cum_qty, add(self.exposure_qty, intent.qty)) > spec.qty:
+            raise InvariantBroken(
+                f"{intent.client_order_id}: {intent.qty} would exceed the parent order: {self.cum_qty} sold and "
+                f"{self.exposure_qty} exposed of {spec.qty} {spec.asset}"
+            )
+        if intent.limit_px < spec.floor_px:
+            raise InvariantBroken(
+                f"{intent.client_order_id}: limit {intent.limit_px} is under the floor {spec.floor_px}"
+            )
+        if intent.venue not in spec.venues:
+            raise InvariantBroken(f"{intent.client_order_id}: venue {intent.venue} is not in the plan")
+        if self.finished or self.status is ParentStatus.HALTED or self.breach:
+            raise InvariantBroken(f"{intent.client_order_id}: the parent order is {self.breach or self.status}")
+
+    # --- the fold -----------------------------------------------------------------------------------------------
+
+    def apply(self, event: ParentEvent, at: datetime) -> None:
+        """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
+        before, self.last_at = self.last_at, at
+        if isinstance(event, ParentTaken) and before is not None and self.epoch:
+            self.idle += at - before
+        _HANDLERS[type(event)](self, event)
+        self.version += 1
+
+    def _on_created(self, event: ParentCreated) -> None:
+        self.created = event
+        self.legs = {number: Tally() for number in range(len(event.legs))}
+        self.slices_done = dict.fromkeys(self.legs, 0)
+
+    def _on_taken(self, event: ParentTaken) -> None:
+        if event.epoch != self.epoch + 1:
+            raise InvariantBroken(f"epoch {event.epoch} follows {self.epoch}")
+        self.epoch, self.owner = event.epoch, event.owner
+        if self.status is ParentStatus.STOPPED or self.status is ParentStatus.CREATED:
+            self._set_status(ParentStatus.WORKING)
+
+    def _on_arrival(self, event: ArrivalMarked) -> None:
+        self.arrival_px, self.arrival_at = event.arrival_px, self.last_at
+
+    def _on_purses(self, event: PursesRead) -> None:
+        for account, total in event.totals.items():
+            self.purses[event.venue, account] = total
+
+    def _on_slice(self, event: SliceStarted) -> None:
+        self.slices_done[event.leg] = max(self.slices_done[event.leg], event.slice)
+        if event.mid_px is not None:
+            self.mids_sum = add(self.mids_sum, event.mid_px)
+            self.mids_count += 1
+
+    def _on_quotes(self, event: QuotesAsked) -> None:
+        self.quote_rounds += 1
+        self.quotes_seen += sum(1 for answer in event.answers if answer.quote_id)
+        self.slices_done[event.leg] = max(self.slices_done[event.leg], event.slice)
+
+    def _on_intended(self, event: ChildIntended) -> None:
+        self.check_intent(event)
+        child = Child(
+            client_order_id=event.client_order_id,
+            number=event.number,
+            leg=event.leg,
+            slice=event.slice,
+            venue=event.venue,
+            method=event.method,
+            symbol=event.symbol,
+            qty=event.qty,
+            limit_px=event.limit_px,
+            time_in_force=event.time_in_force,
+            post_only=event.post_only,
+            intended_at=self.now,
+            quote_id=event.quote_id,
+            quote_notional=event.notional,
+            quote_expires_at=event.quote_expires_at,
+        )
+        self.children[child.client_order_id] = child
+        self.open[child.client_order_id] = child
+        for tally in self._tallies(child):
+            tally.children += 1
+            tally.exposure_qty = add(tally.exposure_qty, child.qty)
+
+    def _on_acknowledged(self, event: ChildAcknowledged) -> None:
+        child = self._child(event.client_order_id)
+        child.venue_order_id, child.venue_status = event.venue_order_id, event.venue_status
+        if child.status is not ChildStatus.CLOSED:
+            child.status = ChildStatus.WORKING
+
+    def _on_rejected(self, event: ChildRejected) -> None:
+        self._close(self._child(event.client_order_id), f"rejected: {event.reason} {event.code}".strip())
+
+    def _on_not_sent(self, event: ChildNotSent) -> None:
+        self._close(self._child(event.client_order_id), "not sent")
+
+    def _on_unknown(self, event: ChildUnknown) -> None:
+        self._child(event.client_order_id).status = ChildStatus.UNKNOWN
+
+    def _on_resolved(self, event: ChildResolved) -> None:
+        child = self._child(event.client_order_id)
+        if event.found:
+            child.venue_order_id = event.venue_order_id or child.venue_order_id
+            child.status = ChildStatus.WORKING
+        else:
+            self._close(child, "proved absent")
+
+    def _on_resent(self, event: ChildResent) -> None:
+        child = self._child(event.client_order_id)
+        child.status, child.sends = ChildStatus.INTENDED, child.sends + 1
+
+    def _on_parked(self, event: ChildParked) -> None:
+        child = self._child(event.client_order_id)
+        child.status, child.outcome = ChildStatus.PARKED, event.reason
+
+    def _on_fill(self, event: FillRecorded) -> None:
+        child = self._child(event.client_order_id)
+        if event.trade_id in child.trade_ids:
+            raise InvariantBroken(f"trade {event.trade_id} of {event.venue} is recorded twice")
+        child.trade_ids.add(event.trade_id)
+        before = child.exposure_qty
+        child.cum_qty = add(child.cum_qty, event.qty)
+        child.cum_notional = add(child.cum_notional, event.notional)
+        child.cum_fee = add(child.cum_fee, event.fee)
+        released = before - child.exposure_qty
+        for tally in self._tallies(child):
+            tally.book(event)
+            tally.exposure_qty = add(tally.exposure_qty, -released)
+        self.rounding = add(self.rounding, event.px * event.qty - event.notional)
+        # A fill is a fact and is booked whatever it breaks; the engine halts on a breach.
+        if child.cum_qty > child.qty:
+            self.breach = f"{child.client_order_id} filled {child.cum_qty}, more than its {child.qty}"
+        elif add(self.cum_qty, self.exposure_qty) > self.spec.qty:
+            self.breach = f"sold and exposed {self.cum_qty + self.exposure_qty}, more than {self.spec.qty}"
+        elif event.px < self.spec.floor_px:
+            self.breach = f"trade {event.trade_id} at {event.px} is under the floor {self.spec.floor_px}"
+
+    def _on_closed(self, event: ChildClosed) -> None:
+        child = self._child(event.client_order_id)
+        if event.cum_qty != child.cum_qty:
+            raise InvariantBroken(f"{child.client_order_id} closed at {event.cum_qty} with {child.cum_qty} recorded")
+        child.venue_status = event.venue_status
+        self._close(child, event.venue_status)
+
+    def _on_waiting(self, event: ParentWaiting) -> None:
+        self._set_status(ParentStatus.WAITING, event.rule, event.reason)
+
+    def _on_working(self, _event: ParentWorking) -> None:
+        self._set_status(ParentStatus.WORKING)
+
+    def _on_halted(self, event: ParentHalted) -> None:
+        self._set_status(ParentStatus.HALTED, event.rule, event.reason)
+
+    def _on_stopped(self, event: ParentStopped) -> None:
+        self._set_status(ParentStatus.STOPPED, "", event.reason)
+
+    def _on_finished(self, event: ParentFinished) -> None:
+        if self.open:
+            raise InvariantBroken(f"finished with {len(self.open)} child orders open")
+        self._set_status(ParentStatus.COMPLETED if event.completed else ParentStatus.ENDED, "", event.reason)
+
+    # --- parts --------------------------------------------------------------------------------------------------
+
+    def _set_status(self, status: ParentStatus, rule: str = "", reason: str = "") -> None:
+        self.status, self.status_rule, self.status_reason = status, rule, reason
+
+    def _child(self, client_order_id: str) -> Child:
+        try:
+            return self.children[client_order_id]
+        except KeyError:
+            raise InvariantBroken(f"no intent was recorded for {client_order_id}") from None
+
+    def _tallies(self, child: Child) -> tuple[Tally, Tally, Tally]:
+        return self.total, self.legs[child.leg], self.routes.setdefault((child.venue, child.method), Tally())
+
+    def _close(self, child: Child, outcome: str) -> None:
+        released = child.exposure_qty
+        child.status, child.outcome = ChildStatus.CLOSED, outcome
+        self.open.pop(child.client_order_id, None)
+        for tally in self._tallies(child):
+            tally.exposure_qty = add(tally.exposure_qty, -released)
+
+
+_HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
+    ParentCreated: Parent._on_created,
+    ParentTaken: Parent._on_taken,
+    ArrivalMarked: Parent._on_arrival,
+    PursesRead: Parent._on_purses,
+    SliceStarted: Parent._on_slice,
+    QuotesAsked: Parent._on_quotes,
+    ChildIntended: Parent._on_intended,
+    ChildAcknowledged: Parent._on_acknowledged,
+    ChildRejected: Parent._on_rejected,
+    ChildNotSent: Parent._on_not_sent,
+    ChildUnknown: Parent._on_unknown,
+    ChildResolved: Parent._on_resolved,
+    ChildResent: Parent._on_resent,
+    ChildParked: Parent._on_parked,
+    FillRecorded: Parent._on_fill,
+    ChildClosed: Parent._on_closed,
+    ParentWaiting: Parent._on_waiting,
+    ParentWorking: Parent._on_working,
+    ParentHalted: Parent._on_halted,
+    ParentStopped: Parent._on_stopped,
+    ParentFinished: Parent._on_finished,
+}

@@ -1,0 +1,144 @@
+"""Mandate and plan: what was entrusted, and how it is to be sold. Read from TOML by :mod:`config.mandates`.
+
+A plan's amounts are exact; its durations are whole seconds. Nothing has a silent default that touches price, size,
+venue or time.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from executor.domain.money import ZERO, parse_amount, plain
+
+
+def _exact(value: Any) -> Decimal:
+    """TOML floats have lost their digits before we see them, so an amount must be written as a string."""
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, float):
+        raise ValueError('write the number in quotes, for example "500.5": a bare 500.5 is not exact')  # noqa: TRY004
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, str):
+        raise ValueError('write a decimal number in quotes, for example "500"')  # noqa: TRY004
+    return parse_amount(value)
+
+
+def _seconds(value: Any) -> int:
+    """``"8h"``, ``"90m"``, ``"45s"``, ``"2d"`` or a whole number of seconds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    if isinstance(value, str) and value[-1:] in units and value[:-1].isdigit():
+        return int(value[:-1]) * units[value[-1]]
+    raise ValueError('write a duration such as "8h", "15m" or "30s"')
+
+
+Amount = Annotated[Decimal, BeforeValidator(_exact)]
+PositiveAmount = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+Share = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, lt=1)]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+
+
+class Frozen(BaseModel):
+    """Values from a file: unknown keys are errors, nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class TwapLeg(Frozen):
+    """Sell ``qty`` in equal slices over the window, each with a random size and moment inside its turn.
+
+    Exactly one of ``interval`` (seconds between slices) and ``slices`` (their number). ``size_jitter`` and
+    ``time_jitter`` are fractions (0.3: +-30 % of a slice, up to 30 % of an interval late). ``style`` ``cross`` sends
+    IOC orders against the bids; ``rest_then_cross`` first rests at the ask for ``rest_for`` seconds. ``catch_up``
+    bounds what one slice may do for missed ones: at most that many times its planned size. ``min_notional`` is the
+    smallest child order, in the quote asset. ``limit_px`` is the leg's own lowest price, at or above the floor.
+    """
+
+    kind: Literal["twap"]
+    qty: PositiveAmount
+    interval: Seconds | None = None
+    slices: Annotated[int, Field(gt=0)] | None = None
+    size_jitter: Share
+    time_jitter: Share
+    style: Literal["cross", "rest_then_cross"]
+    rest_for: Seconds | None = None
+    catch_up: Annotated[Decimal, BeforeValidator(_exact), Field(ge=1)]
+    min_notional: PositiveAmount
+    limit_px: PositiveAmount | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TwapLeg":
+        if (self.interval is None) == (self.slices is None):
+            raise ValueError("give exactly one of interval and slices")
+        if (self.style == "rest_then_cross") != (self.rest_for is not None):
+            raise ValueError("rest_for belongs to style rest_then_cross: give both or neither")
+        return self
+
+
+class OtcLeg(Frozen):
+    """Sell ``qty`` in clips of ``clip`` by asking all RFQ venues at once, with ``pause`` seconds between clips.
+
+    The best net price at or above the floor wins. ``min_quotes`` executable quotes must be there to choose from."""
+
+    kind: Literal["otc"]
+    qty: PositiveAmount
+    clip: PositiveAmount
+    pause: Seconds
+    min_quotes: Annotated[int, Field(ge=1)]
+    limit_px: PositiveAmount | None = None
+
+
+Leg = Annotated[TwapLeg | OtcLeg, Field(discriminator="kind")]
+
+
+class Plan(Frozen):
+    """How one holding is sold: the floor, the venues, the window and the legs, whose quantities add up exactly."""
+
+    asset: Code
+    quote_asset: Code
+    qty: PositiveAmount
+    floor_px: PositiveAmount
+    venues: Annotated[tuple[Code, ...], Field(min_length=1)]
+    duration: Seconds
+    starts_at: datetime | None = None
+    seed: Annotated[int, Field(ge=0)]
+    legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Plan":
+        total = sum((leg.qty for leg in self.legs), ZERO)
+        if total != self.qty:
+            raise ValueError(f"the legs add up to {plain(total)}, the plan sells {plain(self.qty)}: make them equal")
+        if len(set(self.venues)) != len(self.venues):
+            raise ValueError("a venue is named twice")
+        if self.starts_at is not None and self.starts_at.tzinfo is None:
+            raise ValueError("starts_at needs an offset, for example 2026-03-02T01:00:00Z")
+        for number, leg in enumerate(self.legs):
+            if leg.limit_px is not None and leg.limit_px < self.floor_px:
+                raise ValueError(f"legs.{number}.limit_px {plain(leg.limit_px)} is under floor_px")
+        return self
+
+
+class Holding(Frozen):
+    """What the case holds of one asset, base units."""
+
+    asset: Code
+    network: str
+    qty: PositiveAmount
+
+
+class Mandate(Frozen):
+    """The entrustment that a sale rests on. ``plan`` names the plan file, relative to the mandate file."""
+
+    case_id: Code
+    authority: str
+    institution: str
+    legal_basis: str
+    proceeds_account: str
+    holdings: Annotated[tuple[Holding, ...], Field(min_length=1)]
+    plan: str

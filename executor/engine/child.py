@@ -1,0 +1,249 @@
+"""One book order from intent to its end: intent durable, one send, the outcome recorded, followed until nothing more
+can be filled and every fill that the venue counts is in the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+
+from adapters.clock import Clock
+from adapters.venue import (
+    Fill,
+    Halted,
+    NewOrder,
+    NotSent,
+    OrderRef,
+    OrderReport,
+    OrderStatus,
+    Rejected,
+    RejectReason,
+    Throttled,
+    TimeInForce,
+    Unauthorized,
+    Unknown,
+    VenueError,
+)
+from executor.domain.events import (
+    ChildAcknowledged,
+    ChildClosed,
+    ChildIntended,
+    ChildNotSent,
+    ChildParked,
+    ChildRejected,
+    ChildUnknown,
+    FillRecorded,
+    Top,
+)
+from executor.domain.ids import client_order_id
+from executor.domain.parent import Child, ChildStatus, Parent
+from executor.engine.desk import Desk
+from executor.engine.parent_log import ParentLog
+from executor.engine.tuning import Tuning
+from executor.errors import GuardHalts, RuleRefused
+from executor.guards import floor, venue_rules
+from executor.guards.verdict import Action
+from executor.log_events import LogEvent
+
+log = structlog.get_logger()
+
+# Refusals after which more of the same must not be sent: a person has to look.
+_STOPPING = (RejectReason.NOT_ALLOWED, RejectReason.NOT_CONFIGURED, RejectReason.INVALID, RejectReason.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class BookOrder:
+    """A book order that the strategy wants."""
+
+    leg: int
+    slice: int
+    venue: str
+    qty: Decimal
+    limit_px: Decimal
+    time_in_force: TimeInForce
+    post_only: bool = False
+
+
+class ChildOrders:
+    """Sends and follows the book orders of one parent."""
+
+    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, tuning: Tuning) -> None:
+        self._log = log
+        self._desk = desk
+        self._clock = clock
+        self._tuning = tuning
+
+    # --- sending ------------------------------------------------------------------------------------------------
+
+    async def send(self, order: BookOrder, tops: list[Top]) -> Child | None:
+        """Write the intent, send once, record what came back. ``None`` when the quantity is no longer there to order.
+        Raises ``RuleRefused`` when a guard refuses: the strategy asked for something that is never allowed."""
+        intent = await self._log.intend(lambda state: self._intent(order, state, tops))
+        if intent is None:
+            return None
+        child = self._log.state.children[intent.client_order_id]
+        await self.transmit(child)
+        return child
+
+    def _intent(self, order: BookOrder, state: Parent, tops: list[Top]) -> ChildIntended | None:
+        if order.qty > state.leg_leaves(order.leg):
+            return None
+        seat = self._desk.seats[order.venue]
+        if seat.instrument is None:
+            raise RuleRefused(f"venue.pair: {order.venue} does not list {seat.symbol}")
+        for verdict in (
+            floor.check(order.limit_px, state.spec.floor_px),
+            venue_rules.check(
+                seat.instrument,
+                seat.venue.traits,
+                qty=order.qty,
+                limit_px=order.limit_px,
+                time_in_force=order.time_in_force,
+                post_only=order.post_only,
+            ),
+        ):
+            if verdict.action is not Action.ALLOW:
+                raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
+        number = len(state.children) + 1
+        return ChildIntended(
+            client_order_id=client_order_id(state.spec.parent_id, number),
+            number=number,
+            leg=order.leg,
+            slice=order.slice,
+            venue=order.venue,
+            method="book",
+            symbol=seat.symbol,
+            qty=order.qty,
+            limit_px=order.limit_px,
+            time_in_force=order.time_in_force.value,
+            post_only=order.post_only,
+            tops=tops,
+        )
+
+    async def transmit(self, child: Child) -> None:
+        """Put the intended order on the wire, once, and record the outcome whatever it is."""
+        venue = self._desk.seats[child.venue].venue
+        order = NewOrder(
+            client_order_id=child.client_order_id,
+            symbol=child.symbol,
+            qty=child.qty,
+            limit_px=child.limit_px,
+            time_in_force=TimeInForce(child.time_in_force),
+            post_only=child.post_only,
+        )
+        try:
+            report = await venue.place(order)
+        except VenueError as error:
+            await self._log.record(outcome_of(child.client_order_id, error))
+            await self._after_refusal(child, error)
+            return
+        await self._log.record(
+            ChildAcknowledged(
+                client_order_id=child.client_order_id,
+                venue_order_id=report.venue_order_id,
+                venue_status=report.raw_status,
+            )
+        )
+
+    async def _after_refusal(self, child: Child, error: VenueError) -> None:
+        if isinstance(error, Unauthorized):
+            raise GuardHalts("venue.unauthorized", str(error))
+        if not isinstance(error, Rejected):
+            return
+        if error.reason is RejectReason.BALANCE:
+            await self._desk.refresh(child.venue, self._log.state)
+        elif error.reason in (RejectReason.PRICE, RejectReason.SIZE):
+            await self._desk.reload(child.venue)  # the venue may have changed its filters
+        elif error.reason in _STOPPING:
+            raise GuardHalts("venue.rejected", str(error))
+
+    # --- following ----------------------------------------------------------------------------------------------
+
+    async def settle(self, child: Child) -> None:
+        """Follow an acknowledged order that is expected to end (IOC, FOK, or cancelled) until it is closed. If it
+        stays unsettled beyond the engine's patience it is parked: exposed, and left for a person."""
+        give_up = self._clock.now() + self._tuning.patience
+        while child.status is ChildStatus.WORKING:
+            if await self._look(child):
+                return
+            if self._clock.now() >= give_up:
+                reason = f"not settled {self._tuning.patience} after it should have ended: {child.venue_status}"
+                await self._log.record(ChildParked(client_order_id=child.client_order_id, reason=reason))
+                return
+            await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
+
+    async def _look(self, child: Child) -> bool:
+        """One look at the order; books what is new. True when it is closed."""
+        venue = self._desk.seats[child.venue].venue
+        try:
+            report = await venue.query(ref_of(child))
+            if report is None:
+                return False
+            if report.cum_qty is None or report.cum_qty != child.cum_qty:
+                await self._book(child, await venue.fills(ref_of(child)))
+        except VenueError as error:
+            log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
+            return False
+        if not report.status.terminal or not complete(child, report):
+            return False
+        closed = ChildClosed(
+            client_order_id=child.client_order_id, venue_status=report.raw_status, cum_qty=child.cum_qty
+        )
+        await self._log.record(closed)
+        return True
+
+    async def _book(self, child: Child, fills: Sequence[Fill]) -> None:
+        """Record every fill that is not in the record yet, each exactly once."""
+        for fill in fills:
+            if fill.trade_id not in child.trade_ids:
+                await self._log.record(recorded(child, fill))
+        if self._log.state.breach:
+            raise GuardHalts("invariant", self._log.state.breach)
+
+    async def cancel(self, child: Child) -> None:
+        """Ask for cancellation and follow the order to its end. A refusal because it is finished is as good."""
+        venue = self._desk.seats[child.venue].venue
+        try:
+            await venue.cancel(ref_of(child))
+        except VenueError as error:
+            # Whatever the answer, only the order itself tells what became of it.
+            log.warning(LogEvent.CANCEL_FAILED, child=child.client_order_id, venue=child.venue, error=str(error))
+        await self.settle(child)
+
+
+def ref_of(child: Child) -> OrderRef:
+    """How the venue is asked about this order."""
+    return OrderRef(child.client_order_id, child.symbol, child.venue_order_id)
+
+
+def complete(child: Child, report: OrderReport) -> bool:
+    """True when the recorded fills are all that the venue counts for a finished order."""
+    if report.cum_qty is not None:
+        return child.cum_qty == report.cum_qty
+    return report.status is OrderStatus.FILLED and child.cum_qty == child.qty
+
+
+def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSent | ChildUnknown:
+    """The event for a failed send. The closed taxonomy decides; anything else cannot come out of an adapter."""
+    if isinstance(error, NotSent):
+        return ChildNotSent(client_order_id=client_id, message=error.message)
+    if isinstance(error, Unknown):
+        return ChildUnknown(client_order_id=client_id, message=str(error))
+    reasons = {Throttled: "throttled", Unauthorized: "unauthorized", Halted: "halted"}
+    reason = error.reason.value if isinstance(error, Rejected) else reasons[type(error)]
+    return ChildRejected(client_order_id=client_id, reason=reason, code=error.code, message=error.message)
+
+
+def recorded(child: Child, fill: Fill) -> FillRecorded:
+    """The event for a fill that the venue reports."""
+    return FillRecorded(
+        client_order_id=child.client_order_id,
+        venue=child.venue,
+        trade_id=fill.trade_id,
+        qty=fill.qty,
+        px=fill.px,
+        notional=fill.notional,
+        fee=fill.fee,
+        fee_asset=fill.fee_asset,
+        at=fill.at,
+    )

@@ -1,0 +1,213 @@
+"""The venues of one run, started and ready: instruments, purses, and what the market looks like on all of them."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from adapters.clock import Clock
+from adapters.venue import Balance, Book, Instrument, Rejected, Unauthorized, Venue, VenueError
+from executor.domain.events import Top
+from executor.domain.money import RATIO, ZERO
+from executor.domain.parent import ChildStatus, Parent
+from executor.errors import CredentialsRefused, RuleRefused, VenueUnreachable
+from executor.guards import book_sanity
+from executor.guards.verdict import Action
+from executor.log_events import LogEvent
+from executor.strategy.feasibility import VenueFacts
+from executor.strategy.route import Offer
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Seat:
+    """One venue as this run uses it. ``free_at_start`` maps purse to the quantity it could deliver when the run began,
+    and ``used_at_start`` maps method to what this parent had sold and exposed there by then."""
+
+    venue: Venue
+    symbol: str
+    instrument: Instrument | None
+    clock_offset: timedelta
+    free_at_start: dict[str, Decimal]
+    totals_at_start: dict[str, Decimal]
+    used_at_start: dict[str, Decimal]
+
+
+class Desk:
+    """Read-only use of the venues. Orders are sent by :mod:`executor.engine.child` and :mod:`executor.engine.rfq`."""
+
+    def __init__(self, venues: Sequence[Venue], clock: Clock, book_age: timedelta) -> None:
+        self.venues: Mapping[str, Venue] = {venue.name: venue for venue in venues}
+        self.seats: dict[str, Seat] = {}
+        self._clock = clock
+        self._book_age = book_age
+        self._asset = ""
+
+    async def open(self, asset: str, quote_asset: str) -> None:
+        """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` or ``VenueUnreachable``."""
+        self._asset = asset
+        for name, venue in self.venues.items():
+            try:
+                await venue.start()
+                symbol = venue.symbol(asset, quote_asset)
+                instruments = await venue.instruments()
+                balances = await venue.balances()
+                offset = await venue.clock_offset()
+            except Unauthorized as error:
+                raise CredentialsRefused(f"{error}; check the key of {name} and its permissions") from None
+            except Rejected as error:
+                raise RuleRefused(f"{error}; no order was sent") from None
+            except VenueError as error:
+                raise VenueUnreachable(f"{error}; no order was sent") from None
+            free, totals = _free(balances, asset), _totals(balances, asset)
+            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {})
+            log.info(LogEvent.VENUE_READY, venue=name, symbol=symbol)
+
+    def mark_used(self, state: Parent) -> None:
+        """Remember what the parent had used of each purse when the balances were read."""
+        for name, seat in self.seats.items():
+            seat.used_at_start = {method: _used(state, name, method) for method in ("book", "rfq")}
+
+    def venue_now(self, name: str) -> datetime:
+        """The venue's own time, by the offset measured when it was started."""
+        return self._clock.now() + self.seats[name].clock_offset
+
+    def account(self, name: str, method: str) -> str:
+        """The purse that pays for ``method`` at this venue; empty if it has no such method."""
+        traits = self.seats[name].venue.traits
+        if method == "book":
+            return traits.order_account
+        return traits.rfq.account if traits.rfq is not None else ""
+
+    def _methods(self, name: str, account: str) -> list[str]:
+        return [method for method in ("book", "rfq") if self.account(name, method) == account]
+
+    async def purse_agrees(self, name: str, method: str, state: Parent) -> str:
+        """Balance arithmetic: empty if the purse holds exactly what it held before our first order less what the
+        record says was sold from it, with nothing locked beyond our known open orders; else the difference."""
+        account = self.account(name, method)
+        before = state.purses.get((name, account))
+        if before is None:
+            return f"no balance of {account} was recorded before the first order"
+        seat = self.seats[name]
+        found = [b for b in await seat.venue.balances() if b.asset == self._asset and b.account == account]
+        total = sum((b.free + b.locked for b in found), ZERO)
+        locked = sum((b.locked for b in found), ZERO)
+        sold = sum(
+            (state.routes[name, m].cum_qty for m in self._methods(name, account) if (name, m) in state.routes), ZERO
+        )
+        known = sum(
+            (c.qty - c.cum_qty for c in state.open.values() if c.venue == name and c.status is ChildStatus.WORKING),
+            ZERO,
+        )
+        if total != before - sold:
+            return f"{account} holds {total}, expected {before - sold}"
+        if locked > known:
+            return f"{account} has {locked} locked, known open orders explain {known}"
+        return ""
+
+    async def refresh(self, name: str, state: Parent) -> None:
+        """Read the balances of one venue again (after it said that there is not enough)."""
+        seat = self.seats[name]
+        try:
+            seat.free_at_start = _free(await seat.venue.balances(), self._asset)
+        except VenueError as error:
+            log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+            return
+        seat.used_at_start = {method: _used(state, name, method) for method in ("book", "rfq")}
+
+    async def reload(self, name: str) -> None:
+        """Read the instrument of one venue again (after it refused a price or a size)."""
+        seat = self.seats[name]
+        try:
+            seat.instrument = (await seat.venue.instruments()).get(seat.symbol)
+        except VenueError as error:
+            log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+
+    def free_qty(self, name: str, method: str, state: Parent) -> Decimal:
+        """What the purse that pays for ``method`` at this venue can still deliver, by our own count since the start."""
+        seat, account = self.seats[name], self.account(name, method)
+        since = sum(
+            (_used(state, name, m) - seat.used_at_start.get(m, ZERO) for m in self._methods(name, account)), ZERO
+        )
+        return seat.free_at_start.get(account, ZERO) - since
+
+    async def books(self) -> dict[str, Book]:
+        """The book of every venue that answers, read at the same time."""
+        names = list(self.seats)
+        answers = await asyncio.gather(*(self._book(name) for name in names))
+        return {name: book for name, book in zip(names, answers, strict=True) if book is not None}
+
+    async def _book(self, name: str) -> Book | None:
+        seat = self.seats[name]
+        try:
+            return await seat.venue.book(seat.symbol)
+        except VenueError as error:
+            log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+            return None
+
+    def offers(self, books: Mapping[str, Book], state: Parent) -> tuple[list[Offer], str]:
+        """What may be traded on now, and why the other venues may not."""
+        usable: list[Offer] = []
+        reasons: list[str] = []
+        for name, seat in self.seats.items():
+            book = books.get(name)
+            if book is None or seat.instrument is None:
+                reasons.append(f"{name} shows no book")
+                continue
+            verdict = book_sanity.check(book, self._clock.now(), self._book_age)
+            if verdict.action is not Action.ALLOW:
+                reasons.append(f"{name}: {verdict.reason}")
+                continue
+            free = self.free_qty(name, "book", state)
+            usable.append(Offer(name, seat.instrument, book, free, seat.venue.traits.time_in_force))
+        return usable, "; ".join(reasons)
+
+    def facts(self, books: Mapping[str, Book]) -> list[VenueFacts]:
+        """What the feasibility check needs to know of every venue."""
+        return [
+            VenueFacts(name, seat.venue.traits, seat.symbol, seat.instrument, books.get(name), seat.free_at_start)
+            for name, seat in self.seats.items()
+        ]
+
+    async def aclose(self) -> None:
+        """Release every connection."""
+        for venue in self.venues.values():
+            await venue.aclose()
+
+
+def tops(books: Mapping[str, Book]) -> list[Top]:
+    """The best prices of every book, for the record."""
+    return [
+        Top(
+            venue=name,
+            bid=book.bids[0].px if book.bids else None,
+            bid_qty=book.bids[0].qty if book.bids else None,
+            ask=book.asks[0].px if book.asks else None,
+            ask_qty=book.asks[0].qty if book.asks else None,
+        )
+        for name, book in sorted(books.items())
+    ]
+
+
+def composite_mid(books: Mapping[str, Book]) -> Decimal | None:
+    """The mean of the venues' mid prices, eight decimals; ``None`` when no venue shows both sides."""
+    mids = [(book.bids[0].px + book.asks[0].px) / 2 for book in books.values() if book.bids and book.asks]
+    return RATIO.divide(sum(mids, ZERO), Decimal(len(mids))).quantize(Decimal("0.00000001")) if mids else None
+
+
+def _free(balances: Sequence[Balance], asset: str) -> dict[str, Decimal]:
+    return {balance.account: balance.free for balance in balances if balance.asset == asset}
+
+
+def _totals(balances: Sequence[Balance], asset: str) -> dict[str, Decimal]:
+    return {balance.account: balance.free + balance.locked for balance in balances if balance.asset == asset}
+
+
+def _used(state: Parent, venue: str, method: str) -> Decimal:
+    tally = state.routes.get((venue, method))
+    return tally.cum_qty + tally.exposure_qty if tally else ZERO

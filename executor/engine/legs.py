@@ -1,0 +1,231 @@
+"""The two ways to work a leg of the plan: TWAP slices on the books, and OTC clips by quote.
+
+Each leg decides from the folded state and the market alone, so that a restart goes on where the record ends."""
+
+import asyncio
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from adapters.clock import Clock
+from adapters.venue import Book, TimeInForce
+from executor.domain.events import ParentWaiting, ParentWorking, SliceStarted
+from executor.domain.money import ONE, ZERO, round_down, round_up
+from executor.domain.parent import Child, ParentStatus
+from executor.domain.plan import OtcLeg, TwapLeg
+from executor.engine.child import BookOrder, ChildOrders
+from executor.engine.desk import Desk, composite_mid, tops
+from executor.engine.parent_log import ParentLog
+from executor.engine.resolve import Resolver
+from executor.engine.rfq import QuoteOrders
+from executor.engine.tuning import Tuning
+from executor.strategy.route import NoRoute, Offer, Route, largest_child, route, smallest_child
+from executor.strategy.schedule import Slice, due_qty, schedule
+
+
+class Stop:
+    """Set when the run should end in good order: no new orders, resting ones cancelled."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._event = asyncio.Event()
+        self._clock = clock
+
+    def set(self) -> None:
+        """Ask everybody to finish what they are at."""
+        self._event.set()
+
+    def requested(self) -> bool:
+        """True once somebody asked."""
+        return self._event.is_set()
+
+    async def wait_until(self, moment: datetime) -> bool:
+        """Wait for ``moment``. False if the stop came first."""
+        try:
+            async with asyncio.timeout(max(0.0, (moment - self._clock.now()).total_seconds())):
+                await self._event.wait()
+        except TimeoutError:
+            return not self.requested()
+        return False
+
+
+class Work:
+    """What both kinds of leg share: the parent's log, the desk, the senders, and the waiting state."""
+
+    def __init__(self, parent: ParentLog, desk: Desk, clock: Clock, tuning: Tuning, stop: Stop) -> None:
+        self.log = parent
+        self.desk = desk
+        self.clock = clock
+        self.tuning = tuning
+        self.stop = stop
+        self.orders = ChildOrders(parent, desk, clock, tuning)
+        self.quotes = QuoteOrders(parent, desk, clock)
+        self.resolver = Resolver(parent, desk, clock, tuning, self.orders, self.quotes)
+
+    @property
+    def starts_at(self) -> datetime:
+        """The start of the window, moved by the time in which nobody ran the parent order."""
+        return self.log.state.spec.starts_at + self.log.state.idle
+
+    @property
+    def ends_at(self) -> datetime:
+        """The end of the window, moved likewise."""
+        return self.log.state.spec.ends_at + self.log.state.idle
+
+    async def waiting(self, rule: str, reason: str) -> None:
+        """Record, once, that nothing can be sent and why."""
+        state = self.log.state
+        if state.status is not ParentStatus.WAITING or state.status_rule != rule:
+            await self.log.record(ParentWaiting(rule=rule, reason=reason))
+
+    async def working(self) -> None:
+        """Record, once, that the wait is over."""
+        if self.log.state.status is ParentStatus.WAITING:
+            await self.log.record(ParentWorking())
+
+    async def finish_child(self, child: Child) -> None:
+        """Follow a child that was just sent until its outcome is proved or parked."""
+        await self.resolver.resolve(child)
+
+
+async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
+    """Work TWAP leg ``number`` until it is sold, its window is over or the run stops. After the last slice, what is
+    left is tried again every turn until the window ends: bounded like any slice, never dumped."""
+    spec = work.log.state.spec
+    window_s = int((spec.ends_at - spec.starts_at).total_seconds())
+    lot = max(seat.instrument.step_size for seat in work.desk.seats.values() if seat.instrument is not None)
+    plan = schedule(leg, starts_at=work.starts_at, duration_s=window_s, lot=lot, seed=spec.seed)
+    turn = timedelta(seconds=window_s) / len(plan)
+    done = work.log.state.slices_done[number]
+    for piece in plan[done:]:
+        if not await work.stop.wait_until(piece.due_at):
+            return
+        if work.log.state.leg_leaves(number) > 0:
+            await _slice(work, number, leg, piece)
+    extra = max(len(plan), work.log.state.slices_done[number])
+    again = min(turn, work.tuning.retry)
+    while _leg_open(work, number) and work.clock.now() < work.ends_at:
+        if not await work.stop.wait_until(min(work.clock.now() + again, work.ends_at)):
+            return
+        if work.log.state.leg_leaves(number) > 0:
+            extra += 1
+            piece = Slice(extra, work.clock.now(), plan[-1].qty or leg.qty, leg.qty)
+            await _slice(work, number, leg, piece)
+
+
+def _leg_open(work: Work, number: int) -> bool:
+    return work.log.state.leg_leaves(number) > 0
+
+
+async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
+    books = await work.desk.books()
+    tally = work.log.state.legs[number]
+    due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
+    seen = tops(books)
+    await work.log.record(
+        SliceStarted(
+            leg=number,
+            slice=piece.number,
+            planned_qty=piece.qty,
+            due_qty=due,
+            mid_px=composite_mid(books),
+            tops=seen,
+        )
+    )
+    if due == 0 or work.stop.requested():
+        return
+    if leg.style == "rest_then_cross":
+        await _rest(work, number, leg, piece, due, books)
+        if work.stop.requested():
+            return
+        books = await work.desk.books()
+        tally = work.log.state.legs[number]
+        due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
+    await _cross(work, number, leg, piece, due, books)
+
+
+async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
+    state = work.log.state
+    if due <= 0:
+        return
+    offers, unusable = work.desk.offers(books, state)
+    limit = leg.limit_px or state.spec.floor_px
+    routes = route(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
+    if isinstance(routes, NoRoute):
+        reason = f"{routes.reason}; {unusable}" if unusable else routes.reason
+        if routes.rule != "size":  # too little is due for one order: the next slice brings more
+            await work.waiting(routes.rule, reason)
+        return
+    await work.working()
+    seen = tops(books)
+    children = await asyncio.gather(
+        *(work.orders.send(_order(number, piece.number, r), seen) for r in routes), return_exceptions=True
+    )
+    await _finish_all(work, children)
+
+
+async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
+    """Follow every child to its end, then raise the first fault of sending or following, if there was one."""
+    sent = [child for child in children if isinstance(child, Child)]
+    ends = await asyncio.gather(*(work.finish_child(child) for child in sent), return_exceptions=True)
+    for fault in [*children, *ends]:
+        if isinstance(fault, BaseException):
+            raise fault
+
+
+def _order(leg: int, piece: int, wanted: Route) -> BookOrder:
+    return BookOrder(leg, piece, wanted.venue, wanted.qty, wanted.limit_px, wanted.time_in_force)
+
+
+async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
+    """Rest part of the slice at the best ask for a while, then cancel. What may rest leaves enough behind that a
+    partial fill never strands a remainder too small to sell."""
+    state = work.log.state
+    offers, _ = work.desk.offers(books, state)
+    limit = leg.limit_px or state.spec.floor_px
+    order = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
+    if order is None:
+        return
+    wanted = BookOrder(number, piece.number, order.venue, order.qty, order.limit_px, TimeInForce.GTC, post_only=True)
+    child = await work.orders.send(wanted, tops(books))
+    if child is None:
+        return
+    if child.status.value == "working":
+        assert leg.rest_for is not None  # the plan's own check
+        await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.rest_for))
+        await work.orders.cancel(child)
+    await work.finish_child(child)
+
+
+def resting(
+    due: Decimal, leaves: Decimal, offers: list[Offer], *, limit_px: Decimal, min_notional: Decimal
+) -> Route | None:
+    """The passive order for ``due``: at the best ask of the venue where that brings most after the maker fee."""
+    able = [offer for offer in offers if offer.book.asks and TimeInForce.GTC in offer.time_in_force]
+    if not able:
+        return None
+    least = smallest_child(offers, min_notional, limit_px)
+    best = max(able, key=lambda offer: offer.book.asks[0].px * (ONE - offer.instrument.maker_fee))
+    px = round_up(max(best.book.asks[0].px, limit_px), best.instrument.tick_size)
+    if best.instrument.max_px is not None and px > best.instrument.max_px:
+        return None
+    most = min(due, leaves - least, largest_child(best.instrument, px), best.free_qty)
+    qty = round_down(max(most, ZERO), best.instrument.step_size)
+    return Route(best.venue, qty, px, TimeInForce.GTC) if qty >= least else None
+
+
+async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
+    """Work OTC leg ``number``: a clip, a pause, a clip, until it is sold, the window is over or the run stops."""
+    piece = work.log.state.slices_done[number]
+    if not await work.stop.wait_until(work.starts_at):
+        return
+    while _leg_open(work, number) and work.clock.now() < work.ends_at and not work.stop.requested():
+        piece += 1
+        qty = min(leg.clip, work.log.state.leg_leaves(number))
+        books = await work.desk.books()
+        choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books))
+        if child is not None:
+            await work.working()
+            await work.finish_child(child)
+        elif choice.rule:
+            await work.waiting(choice.rule, choice.why)
+        if _leg_open(work, number):
+            await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))

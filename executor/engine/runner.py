@@ -1,0 +1,206 @@
+"""Runs one parent order from the journal's last word to its end: create or load, settle what is open, work the legs."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from adapters.clock import Clock
+from adapters.venue import Venue
+from executor.domain.events import (
+    ArrivalMarked,
+    ParentCreated,
+    ParentFinished,
+    ParentHalted,
+    ParentStopped,
+    ParentTaken,
+    PursesRead,
+)
+from executor.domain.ids import parent_id, plan_hash
+from executor.domain.money import ZERO, plain
+from executor.domain.parent import Parent, ParentStatus
+from executor.domain.plan import Mandate, OtcLeg, Plan
+from executor.engine.desk import Desk, composite_mid, tops
+from executor.engine.legs import Stop, Work, work_otc, work_twap
+from executor.engine.parent_log import Observer, ParentLog
+from executor.engine.tuning import Tuning
+from executor.errors import GuardHalts, Interrupted, RuleRefused, Stopped
+from executor.journal.journal import Journal
+from executor.strategy.feasibility import obstacles
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """One parent order: one mandate, one plan, one set of venues."""
+
+    def __init__(
+        self,
+        mandate: Mandate,
+        plan: Plan,
+        venues: Sequence[Venue],
+        journal: Journal,
+        clock: Clock,
+        *,
+        observer: Observer,
+        tuning: Tuning | None = None,
+    ) -> None:
+        self._mandate = mandate
+        self._plan = plan
+        self._plan_values = plan.model_dump(mode="json")
+        self.digest = plan_hash(self._plan_values)
+        self.parent_id = parent_id(mandate.case_id, plan.asset, self.digest)
+        self._journal = journal
+        self._clock = clock
+        tuning = tuning or Tuning()
+        self._desk = Desk([venue for venue in venues if venue.name in plan.venues], clock, tuning.book_age)
+        self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
+        self.stop = Stop(clock)
+        self._work = Work(self.log, self._desk, clock, tuning, self.stop)
+
+    @property
+    def state(self) -> Parent:
+        """The parent order as it stands."""
+        return self.log.state
+
+    async def run(self) -> Parent:
+        """Sell what is left to sell. Returns the state when the parent is finished. Raises ``RuleRefused`` before the
+        first order if the plan cannot be done, ``Stopped`` when halted, ``Interrupted`` after ``stop``."""
+        self.log.load()
+        if self.log.state.finished:
+            return self.log.state
+        if self.log.state.status is ParentStatus.HALTED:
+            raise Stopped(f"halted by {self.log.state.status_rule}: {self.log.state.status_reason}")
+        await self._desk.open(self._plan.asset, self._plan.quote_asset)
+        if self.log.state.created is None:
+            await self._create()
+        await self.log.record(
+            ParentTaken(epoch=self.log.state.epoch + 1, owner=f"{socket.gethostname()}/{os.getpid()}")
+        )
+        try:
+            await self._settle_open()
+            self._desk.mark_used(self.log.state)
+            await self._mark_arrival()
+            await self._work_legs()
+        except GuardHalts as halts:
+            await self._halt(halts)
+            raise
+        return await self._finish()
+
+    async def aclose(self) -> None:
+        """Release the venues."""
+        await self._desk.aclose()
+
+    # --- beginning ----------------------------------------------------------------------------------------------
+
+    async def _create(self) -> None:
+        plan, mandate = self._plan, self._mandate
+        missing = [name for name in plan.venues if name not in self._desk.venues]
+        if missing:
+            raise RuleRefused(f"venue: the plan names {', '.join(missing)}, which is not among the venues available")
+        books = await self._desk.books()
+        found = obstacles(plan, self._desk.facts(books)) + self._over_mandate()
+        if found:
+            raise RuleRefused("the plan cannot be done: " + "; ".join(found))
+        starts_at = plan.starts_at or self._clock.now()
+        await self.log.record(
+            ParentCreated(
+                parent_id=self.parent_id,
+                case_id=mandate.case_id,
+                asset=plan.asset,
+                quote_asset=plan.quote_asset,
+                qty=plan.qty,
+                floor_px=plan.floor_px,
+                venues=list(plan.venues),
+                legs=self._plan_values["legs"],
+                starts_at=starts_at,
+                ends_at=starts_at + timedelta(seconds=plan.duration),
+                seed=plan.seed,
+                plan_hash=self.digest,
+                plan=self._plan_values,
+            ),
+            *(PursesRead(venue=name, totals=dict(seat.totals_at_start)) for name, seat in self._desk.seats.items()),
+        )
+
+    def _over_mandate(self) -> list[str]:
+        """Other parent orders of the case count against its holding with all that they may still sell."""
+        held = sum((h.qty for h in self._mandate.holdings if h.asset == self._plan.asset), ZERO)
+        committed = self._plan.qty
+        for stream in self._journal.streams("parent/"):
+            other = Parent()
+            for line in self._journal.read(stream):
+                other.apply(line.event, line.at)
+            if other.spec.case_id == self._mandate.case_id and other.spec.asset == self._plan.asset:
+                committed += other.cum_qty + other.exposure_qty if other.finished else other.spec.qty
+        if committed <= held:
+            return []
+        return [
+            f"mandate: {plain(committed)} committed with this plan, the case holds {plain(held)} {self._plan.asset}"
+        ]
+
+    async def _mark_arrival(self) -> None:
+        if self.log.state.arrival_px is not None:
+            return
+        if not await self.stop.wait_until(self.log.state.spec.starts_at):
+            return
+        books = await self._desk.books()
+        mid = composite_mid(books)
+        if mid is None:
+            raise GuardHalts("market", "no venue shows a two-sided book at the start")
+        await self.log.record(ArrivalMarked(arrival_px=mid, tops=tops(books)))
+
+    async def _settle_open(self) -> None:
+        """Before anything new is sent, every child order of an earlier run is brought to a proved end."""
+        for child in list(self.log.state.open.values()):
+            if child.status.value == "working":
+                await self._work.orders.cancel(child)
+            await self._work.resolver.resolve(child)
+
+    # --- working ------------------------------------------------------------------------------------------------
+
+    async def _work_legs(self) -> None:
+        """Work all legs at once. A fault in one lets the others finish what they are at, then is raised."""
+
+        async def worked(number: int) -> None:
+            leg = self._plan.legs[number]
+            try:
+                await (work_otc if isinstance(leg, OtcLeg) else work_twap)(self._work, number, leg)  # type: ignore[arg-type]
+            except BaseException:
+                self.stop.set()
+                raise
+
+        ends = await asyncio.gather(*(worked(n) for n in range(len(self._plan.legs))), return_exceptions=True)
+        for fault in ends:
+            if isinstance(fault, BaseException):
+                raise fault
+
+    async def _halt(self, halts: GuardHalts) -> None:
+        """Cancel what rests, then freeze. A fault while cancelling must not hide the halt."""
+        for child in list(self.log.state.open.values()):
+            if child.status.value == "working":
+                try:
+                    await self._work.orders.cancel(child)
+                except GuardHalts as again:
+                    log.warning(str(again))
+        await self.log.record(ParentHalted(rule=halts.rule, reason=halts.reason))
+
+    # --- ending -------------------------------------------------------------------------------------------------
+
+    async def _finish(self) -> Parent:
+        state = self.log.state
+        left = state.spec.qty - state.cum_qty
+        if left == 0:
+            await self.log.record(ParentFinished(completed=True, leaves_qty=ZERO, reason="all sold"))
+            return state
+        if self.stop.requested():
+            await self.log.record(ParentStopped(reason="stopped by a signal"))
+            raise Interrupted(f"stopped with {plain(left)} {state.spec.asset} left; run the same command to go on")
+        if state.open:
+            parked = ", ".join(state.open)
+            raise GuardHalts("unknown", f"left for a person to settle: {parked}")
+        reason = f"window over: {state.status_rule} {state.status_reason}".strip()
+        await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason))
+        return state

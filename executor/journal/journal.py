@@ -1,0 +1,99 @@
+"""The one writer of a process: appends wait in a queue and are committed together.
+
+``append`` returns when its events are durable, never before. While one commit is on its way to the disk further
+appends gather and go with the next, so that many parent orders share the cost of one fsync.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from executor.errors import JournalFailed, TakenOver
+from executor.journal.line import Line, decode, encode, time_text
+from executor.journal.sqlite import Row
+
+
+class Store(Protocol):
+    """What the writer needs from a database."""
+
+    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]: ...
+
+    def read(self, stream: str, after: int = 0) -> Iterator[str]: ...
+
+    def streams(self, prefix: str) -> list[str]: ...
+
+    def close(self) -> None: ...
+
+
+class Journal:
+    """Append and read events. ``threaded`` commits in a thread so that the event loop goes on; under a virtual clock
+    it must be false, since virtual time must not pass while a disk is slow."""
+
+    def __init__(self, store: Store, *, threaded: bool) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
+        self._waiting: list[tuple[list[Row], asyncio.Future[None]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._failure: JournalFailed | None = None
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        """Make ``lines`` (one stream, consecutive versions) durable, all or none. Raises ``TakenOver`` when another
+        writer was there first, ``JournalFailed`` when nothing can be written; after that nothing ever is."""
+        if self._failure is not None:
+            raise self._failure
+        rows = [_row(line) for line in lines]
+        durable = asyncio.get_running_loop().create_future()
+        self._waiting.append((rows, durable))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="journal")
+        # A cancelled caller must not leave the outcome of its write in doubt: the write itself always runs to its end.
+        await asyncio.shield(durable)
+
+    async def _flush(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._commit(batch)
+        finally:
+            self._flusher = None
+
+    async def _commit(self, batch: list[tuple[list[Row], asyncio.Future[None]]]) -> None:
+        appends = [rows for rows, _ in batch]
+        try:
+            if self._thread is None:
+                answers = self._store.commit(appends)
+            else:
+                answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.commit, appends)
+        except JournalFailed as failure:
+            # Whether the disk holds any of it is not known: nobody may go on as if it did.
+            self._failure = failure
+            for _, durable in batch + self._waiting:
+                durable.set_exception(failure)
+            self._waiting = []
+            return
+        for (_, durable), refused in zip(batch, answers, strict=True):
+            if refused is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(refused)
+
+    def read(self, stream: str, after: int = 0) -> Iterator[Line]:
+        """The events of ``stream`` after version ``after``."""
+        return (decode(text) for text in self._store.read(stream, after))
+
+    def streams(self, prefix: str) -> list[str]:
+        """All streams whose name begins with ``prefix``."""
+        return self._store.streams(prefix)
+
+    async def aclose(self) -> None:
+        """Wait for what is being written, then close the store."""
+        while self._flusher is not None:
+            await asyncio.shield(self._flusher)
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._store.close()
+
+
+def _row(line: Line) -> Row:
+    return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
