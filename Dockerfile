@@ -32,6 +32,8 @@ RUN groupadd --system --gid 10001 executor \
     && useradd --system --uid 10001 --gid executor --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin executor \
     && install --directory --owner executor --group executor --mode 0750 /var/lib/executor
 COPY --from=build /opt/executor /opt/executor
+# EXECUTOR_SECRETS_DIR names a directory that is mounted at run time; no secret is ever in the image.
+# hadolint ignore=DL3064
 ENV PATH=/opt/executor/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -34,7 +34,7 @@ test: .venv/ready-to-test
 	@echo '== types: mypy --strict'
 	@$(BIN)/mypy --no-error-summary
 	@echo '== arrows: import contracts'
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@echo '== pages made from code: docs/generate.py --check'
 	@$(BIN)/python docs/generate.py --check
 	@echo '== tests: pytest'
@@ -43,11 +43,11 @@ test: .venv/ready-to-test
 lint: .venv/ready-to-test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: .venv/ready-to-test
 	@$(BIN)/ruff format .
-	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff check --fix-only --quiet .
 
 bench: .venv/ready-to-test
 	@$(BIN)/python -m benchmarks

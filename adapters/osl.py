@@ -6,7 +6,7 @@ data only. The two families have purses of their own: ``exchange`` pays for book
 What OSL does not publish is configuration (:mod:`adapters.osl_settings`) or a refusal, never a guess.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -111,13 +111,14 @@ class Osl:
         await self.balances()
 
     async def clock_offset(self) -> timedelta:
-        """From ``/api/v5/time``: answers although it is not listed. Half of the round trip is taken off."""
-        before = self._clock.now()
-        data = await self._public("/api/v5/time")
-        after = self._clock.now()
+        """From ``/api/v5/time``: answers although it is not listed. Half of the round trip is taken off, counted from
+        the sending and not from the call: waiting for the rate limit is no part of it."""
+        sent_at: list[datetime] = []
+        data = await self._public("/api/v5/time", sending=lambda: sent_at.append(self._clock.now()))
+        answered_at = self._clock.now()
         with reading():
             told = time_ms(mapping(data, "the time"), "serverTime")
-        self._offset = told - (before + (after - before) / 2)
+        self._offset = told - (sent_at[-1] + (answered_at - sent_at[-1]) / 2)
         return self._offset
 
     async def permissions(self) -> Permissions:
@@ -215,9 +216,16 @@ class Osl:
     def _venue_now(self) -> datetime:
         return self._clock.now() + self._offset
 
-    async def _public(self, path: str, query: dict[str, str] | None = None) -> object:
+    async def _public(
+        self, path: str, query: dict[str, str] | None = None, sending: Callable[[], None] = lambda: None
+    ) -> object:
         url = f"{self._settings.base_url.rstrip('/')}{path}"
-        answer = await self._transport.read(lambda: self._client.build_request("GET", url, params=query))
+
+        def build() -> httpx.Request:
+            sending()
+            return self._client.build_request("GET", url, params=query)
+
+        answer = await self._transport.read(build)
         error = error_of(answer.data)
         if answer.status != 200 or error is not None:
             raise v4_read_error(answer.status, *(error or ("", "")))

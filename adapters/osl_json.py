@@ -115,7 +115,7 @@ def error_of(data: object) -> tuple[str, str] | None:
         name = text_or_empty(error, "name") or text_or_empty(error, "i18n")
         return name, text_or_empty(error, "message")
     if error is not None:
-        return "", "an error of an unknown shape"
+        return "", ""  # an error, but of a shape that says nothing
     code = text_or_empty(data, "code")
     if code and "msg" in data:
         return code, text_or_empty(data, "msg")

@@ -5,6 +5,7 @@ execution, nor whether a new order takes a client order id. Money hangs on those
 the adapter refuses to start until each is set, and says what to ask OSL for.
 """
 
+import base64
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Literal
@@ -54,8 +55,8 @@ class OslSettings:
     ``transaction/list``, for which clients in use disagree. ``client_id_on_create`` names the field that carries our
     order id in a new order and in the reply. ``taker_fee`` and ``maker_fee`` are this account's own rates (fractions);
     without them the default rates of ``/api/v5/symbols`` are planned with. ``client_type`` says which availability
-    flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``ledger_page`` is rows per request of the
-    brokerage ledger.
+    flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``executions_page`` (500 at most, documented)
+    and ``ledger_page`` are rows per request of the executions and of the brokerage ledger.
     """
 
     base_url: str
@@ -69,6 +70,7 @@ class OslSettings:
     taker_fee: Decimal | None = None
     maker_fee: Decimal | None = None
     book_depth: str = "100"
+    executions_page: int = 500
     ledger_page: int = 50
     timeout_s: int = 15
 
@@ -79,6 +81,12 @@ class OslSettings:
             raise ValueError("expires_in_s must be 2 or more, or requests expire on the way")
         if self.ledger_page < 2:
             raise ValueError("ledger_page must be 2 or more: a trade has two rows")
+        if not 1 <= self.executions_page <= 500:
+            raise ValueError("executions_page must be 1 to 500")
+        try:
+            base64.b64decode(self.secret.get_secret_value(), validate=True)
+        except ValueError:
+            raise ValueError("secret must be the Base64 text that OSL shows when a key is made") from None
 
 
 def missing(settings: OslSettings) -> str:

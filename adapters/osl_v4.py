@@ -45,7 +45,6 @@ from adapters.venue import (
 )
 
 ORDERS_PAGE = 1000  # documented maximum
-EXECUTIONS_PAGE = 500  # documented maximum
 CANCELS_PER_REQUEST = 50  # our choice: no maximum is documented
 _MAX_PAGES = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -152,7 +151,8 @@ class V4:
         name, value = ("orderID", ref.venue_order_id) if by_venue_id else ("clOrdID", ref.client_order_id)
         end = iso(self._venue_now() + timedelta(seconds=self._settings.expires_in_s))
         query = {"symbol": ref.symbol, name: value, "reverse": "false", "endTime": end}
-        pages = await self._pages("/api/v4/execution", query, EXECUTIONS_PAGE, self._settings.fields.trade_id)
+        page, trade_id = self._settings.executions_page, self._settings.fields.trade_id
+        pages = await self._pages("/api/v4/execution", query, page, trade_id)
         with reading():
             fills = [self._fill(row, ref) for row in pages]
         return sorted(fills, key=lambda fill: fill.at)

@@ -14,7 +14,6 @@ from decimal import Decimal
 from typing import Never
 
 import httpx
-from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from adapters.clock import Clock
@@ -63,8 +62,8 @@ class Transport:
         self._venue = venue
         self._client = client
         self._clock = clock
-        self._queries = _spacing(queries_per_second)
-        self._orders = _spacing(orders_per_second)
+        self._queries = Spacing(queries_per_second)
+        self._orders = Spacing(orders_per_second)
         self._timeout_s = timeout.total_seconds()
         self._throttle_pause = throttle_pause
         self._closed_until: datetime | None = None
@@ -147,9 +146,21 @@ class Transport:
         self._closed_until = None
 
 
-def _spacing(per_second: Decimal) -> AsyncLimiter:
-    """One request per interval of 1/rate seconds: an even spacing instead of a bucket that allows bursts."""
-    return AsyncLimiter(1, 1 / int(per_second)) if per_second >= 1 else AsyncLimiter(1, int(1 / per_second))
+class Spacing:
+    """Lets one request through per interval of ``1 / rate`` seconds, in the order in which they came. There are no
+    bursts, so that a window of any length and any start holds the rate."""
+
+    def __init__(self, per_second: Decimal) -> None:
+        self._interval_s = (1 / per_second).__float__()
+        self._next = 0.0
+
+    async def acquire(self) -> None:
+        """Wait for this request's turn."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + self._interval_s
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
 
 def _name(error: Exception) -> str:

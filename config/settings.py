@@ -8,9 +8,11 @@ are ``SecretStr`` from the first moment.
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import Any, Literal, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, model_validator
@@ -20,13 +22,19 @@ from config.logging import LogFormat, LogLevel
 from config.toml_file import faults, read_toml
 from executor.errors import CredentialsRefused, InputRefused
 
-if TYPE_CHECKING:
-    from adapters.hashkey_wire import HashKeySettings
-    from adapters.osl_settings import OslSettings
-
 PREFIX = "EXECUTOR_"
 TEMPLATES = Path(__file__).resolve().parent / "venues"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# The settings of an adapter that comes with another package: a dataclass whose SecretStr fields are its keys.
+ENTRY_POINTS = "disposal_executor.venue_settings"
+_BUILT_IN = {
+    "osl": ("adapters.osl_settings", "OslSettings"),
+    "hashkey": ("adapters.hashkey_wire", "HashKeySettings"),
+}
+
+# Stands in for a secret while a profile is checked without its keys; Base64, since OSL's must be.
+_PLACEHOLDER = "cGxhY2Vob2xkZXI="
 
 _SECRET_KEY = re.compile(r"api_?key|secret|passphrase|password|private_?key|token", re.IGNORECASE)
 
@@ -64,7 +72,7 @@ class VenueProfile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
-    adapter: Literal["osl", "hashkey"]
+    adapter: str
     kind: Literal["production", "sandbox", "mock"]
     settings: dict[str, Any]
 
@@ -78,14 +86,6 @@ class VenueProfile(BaseModel):
         if self.kind != "mock" and (url.hostname in LOOPBACK or url.scheme != "https"):
             raise ValueError(f'kind is "{self.kind}", so settings.base_url must be https and not on this machine')
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class VenueKeys:
-    """The two halves of an API key."""
-
-    api_key: SecretStr
-    secret: SecretStr
 
 
 def load_settings() -> Settings:
@@ -109,53 +109,58 @@ def load_profile(path: Path) -> VenueProfile:
         profile = VenueProfile.model_validate(table)
     except ValidationError as error:
         raise InputRefused(faults(error, str(path))) from None
-    placeholder = VenueKeys(SecretStr("-"), SecretStr("-"))
-    _adapter_settings(profile, placeholder, str(path))
+    wanted = _settings_class(profile.adapter, str(path))
+    placeholders = {name: SecretStr(_PLACEHOLDER) for name in _secret_fields(wanted)}
+    _build(wanted, profile, placeholders, str(path))
     return profile
 
 
-def load_keys(profile: VenueProfile, settings: Settings, environ: Mapping[str, str] = os.environ) -> VenueKeys:
-    """The keys of this profile. Raises ``CredentialsRefused`` naming the file and the variable that would hold them."""
+def load_keys(
+    profile: VenueProfile, settings: Settings, environ: Mapping[str, str] = os.environ
+) -> dict[str, SecretStr]:
+    """Every secret that the adapter's settings name. Raises ``CredentialsRefused`` naming file and variable."""
     stem = profile.name.replace("-", "_")
-    return VenueKeys(
-        api_key=_read_secret(f"{stem}_api_key", settings.secrets_dir, environ),
-        secret=_read_secret(f"{stem}_secret", settings.secrets_dir, environ),
-    )
+    names = _secret_fields(_settings_class(profile.adapter, f"venue {profile.name}"))
+    return {name: _read_secret(f"{stem}_{name}", settings.secrets_dir, environ) for name in names}
 
 
-def adapter_settings(profile: VenueProfile, keys: VenueKeys) -> "OslSettings | HashKeySettings":
-    """What the adapter's constructor takes. Raises ``InputRefused``."""
-    return _adapter_settings(profile, keys, f"venue {profile.name}")
+def adapter_settings(profile: VenueProfile, keys: Mapping[str, SecretStr]) -> Any:
+    """What the adapter's constructor takes first, as ``adapters.registry`` calls it. Raises ``InputRefused``."""
+    where = f"venue {profile.name}"
+    return _build(_settings_class(profile.adapter, where), profile, keys, where)
 
 
-def _adapter_settings(profile: VenueProfile, keys: VenueKeys, where: str) -> "OslSettings | HashKeySettings":
-    wanted = _settings_class(profile.adapter)
+def _build(wanted: type, profile: VenueProfile, keys: Mapping[str, SecretStr], where: str) -> Any:
     unknown = list(_unknown_keys(wanted, profile.settings, "settings"))
     if unknown:
         raise InputRefused("\n".join(f"{where}: {key}: is not a known key; known: {known}" for key, known in unknown))
-    values = profile.settings | {"api_key": keys.api_key, "secret": keys.secret}
-    checker: TypeAdapter[OslSettings | HashKeySettings] = TypeAdapter(wanted)
     try:
-        return checker.validate_python(values)
+        return TypeAdapter(wanted).validate_python(profile.settings | dict(keys))
     except ValidationError as error:
         raise InputRefused(faults(error, where, "settings")) from None
 
 
-def _settings_class(adapter: str) -> "type[OslSettings | HashKeySettings]":
-    # Imported here: an adapter pulls in the HTTP stack, which most commands never need.
-    if adapter == "osl":
-        from adapters.osl_settings import OslSettings
+def _settings_class(adapter: str, where: str) -> type:
+    """The adapter's settings dataclass. Imported only now: an adapter pulls in the HTTP stack."""
+    if adapter in _BUILT_IN:
+        module, name = _BUILT_IN[adapter]
+        return cast(type, getattr(import_module(module), name))
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if adapter not in found:
+        known = ", ".join(sorted(_BUILT_IN | found))
+        raise InputRefused(f"{where}: adapter: there is no adapter {adapter!r}; known: {known}")
+    return cast(type, found[adapter].load())
 
-        return OslSettings
-    from adapters.hashkey_wire import HashKeySettings
 
-    return HashKeySettings
+def _secret_fields(wanted: type) -> list[str]:
+    hints = get_type_hints(wanted)
+    return [each.name for each in fields(wanted) if hints[each.name] is SecretStr]
 
 
 def _unknown_keys(wanted: type, table: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     """A dataclass ignores what it does not know; a mistyped key must not be ignored. Nested tables are looked into."""
     hints = get_type_hints(wanted)
-    known = [each.name for each in fields(wanted) if not _SECRET_KEY.search(each.name)]
+    known = [each.name for each in fields(wanted) if hints[each.name] is not SecretStr]
     for key, value in table.items():
         if key not in known:
             yield f"{where}.{key}", ", ".join(known)

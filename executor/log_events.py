@@ -11,7 +11,7 @@ class LogEvent(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> "LogEvent":
+    def __new__(cls, value: str, meaning: str = "") -> "LogEvent":
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -46,6 +46,7 @@ class LogEvent(StrEnum):
         "Sent, and no answer that settles it: it counts as exposure until proved otherwise.",
     )
     CHILD_RESOLVED = "child_resolved", "The venue has told what became of an unknown order."
+    CHILD_RESENT = "child_resent", "Proved absent, and sent once more under the same id, as the venue documents it."
     CHILD_PARKED = "child_parked", "The venue cannot prove what became of an order: a person must settle it."
     CHILD_CLOSED = "child_closed", "The venue will not fill this order any further and all its fills are recorded."
 

@@ -16,6 +16,7 @@ Prices are whole ticks and quantities whole lots inside, Decimal at the border.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ Level = tuple[Decimal, Decimal]
 Side = Literal["bid", "ask"]
 
 _HEALED = 1e-4  # a level that lacks less than this share is whole
-_HISTORY = 3_600  # steps of public trades that a venue remembers
+_HISTORY = 20_000  # public trades that a venue remembers
 
 
 @dataclass(frozen=True)
@@ -67,23 +68,10 @@ class _Resting:
     ahead: int  # lots of others in front
 
 
-@dataclass(frozen=True)
-class _Trades:
-    """Public trades of one moment; where nothing of ours was near, worked out only when asked for."""
-
-    at: datetime
-    done: tuple[tuple[int, int, bool], ...] = ()  # tick, lots, aggressor bought
-    orders: tuple[int, int] = (0, 0)  # range within the block's orders
-    flow: tuple[Sequence[int], Sequence[bool]] = ((), ())
-    quotes: tuple[int, int, int, int, int, int] = (0, 0, 0, 0, 0, 1)
-
-
 class VenueBook:
     """The book of one venue. Created by `Market.venue`."""
 
-    def __init__(
-        self, market: Market, name: str, params: MarketParams, grid: VenueGrid, flow: VenueFlow
-    ) -> None:
+    def __init__(self, market: Market, name: str, params: MarketParams, grid: VenueGrid, flow: VenueFlow) -> None:
         self.name = name
         self.params = params
         self.grid = grid
@@ -97,7 +85,7 @@ class VenueBook:
         # by number of the level: which share of it is gone, and at which step it was
         self._removed: dict[Side, dict[int, tuple[float, int]]] = {"bid": {}, "ask": {}}
         self._fills: list[PassiveFill] = []
-        self._trades: deque[_Trades] = deque(maxlen=_HISTORY)
+        self._trades: deque[tuple[datetime, int, int, bool]] = deque(maxlen=_HISTORY)
         self._frozen: tuple[list[Level], list[Level]] | None = None
         self._shown: tuple[list[Level], list[Level]] | None = None
         self._index = -1
@@ -137,12 +125,8 @@ class VenueBook:
 
     def prints(self, n: int) -> list[Print]:
         """The last `n` public trades, oldest first, ours included."""
-        found: list[Print] = []
-        for trades in reversed(self._trades):
-            if len(found) >= n:
-                break
-            found.extend(self._print(trades.at, *t) for t in reversed(_worked_out(trades)))
-        return found[:n][::-1]
+        last = list(itertools.islice(reversed(self._trades), n))[::-1]
+        return [Print(at, *self._level(tick, lots), "buy" if bought else "sell") for at, tick, lots, bought in last]
 
     # What we do to it
 
@@ -229,15 +213,13 @@ class VenueBook:
         first, last = self._starts[offset], self._starts[offset + 1]
         if first == last:
             return
-        if not self._asks and not self._removed["bid"] and not self._removed["ask"]:
-            quotes = (self._bid, self._ask, self._gap, *self._caps, self._count)
-            self._trades.append(_Trades(at, (), (first, last), (self._lots, self._buys), quotes))
-            return
-        done: list[tuple[int, int, bool]] = []
+        undisturbed = not (self._asks or self._removed["bid"] or self._removed["ask"])
         for lots, bought in zip(self._lots[first:last], self._buys[first:last], strict=True):
+            if undisturbed and 2 * lots < self._caps[bought]:  # most orders: the best quote takes them whole
+                self._trades.append((at, self._ask if bought else self._bid, lots, bought))
+                continue
             hit = self._hit_asks(lots, at) if bought else _walk(lots, self._ladder("bid"))
-            done.extend((tick, n, bought) for tick, n in hit)
-        self._trades.append(_Trades(at, tuple(done)))
+            self._trades.extend((at, tick, n, bought) for tick, n in hit)
 
     def move(self, offset: int, at: datetime, sigma: float) -> None:
         """Follow the mid to the end of a step; `sigma` is the volatility of a step, bps."""
@@ -297,8 +279,7 @@ class VenueBook:
             removed[j] = (gone + (1 - gone) * lots / shown, self._market.steps)
         if taken:
             buys = side == "ask"
-            done = tuple((tick, lots, buys) for tick, lots in taken.items())
-            self._trades.append(_Trades(self._market.now, done))
+            self._trades.extend((self._market.now, tick, lots, buys) for tick, lots in taken.items())
             self._own(sum(taken.values()) if buys else -sum(taken.values()))
         return [self._level(*t) for t in taken.items()]
 
@@ -357,15 +338,12 @@ class VenueBook:
         """Fill the asks that the mid has left behind, at most by the bids that would stand beyond them."""
         beyond = self._market.price / (1 + (threshold_bps - self.params.half_spread) / 1e4) / self._tick
         used = 0
-        done = []
         for order in [order for order in self._asks if order.tick <= beyond]:
             reach = max(0, (self._bid - order.tick) // self._gap) * self._caps[0] + max(1, self._caps[0] // 2)
             filled = self._fill(order, max(0, min(order.lots, reach - used)), at)
             used += filled
             if filled:
-                done.append((order.tick, filled, True))
-        if done:
-            self._trades.append(_Trades(at, tuple(done)))
+                self._trades.append((at, order.tick, filled, True))
 
     def _fill(self, order: _Resting, lots: int, at: datetime) -> int:
         if lots > 0:
@@ -394,10 +372,6 @@ class VenueBook:
     def _level(self, tick: int, lots: int) -> Level:
         return tick * self.grid.tick, lots * self.grid.step
 
-    def _print(self, at: datetime, tick: int, lots: int, bought: bool) -> Print:
-        px, qty = self._level(tick, lots)
-        return Print(at, px, qty, "buy" if bought else "sell")
-
     @staticmethod
     def _whole(amount: Decimal, unit: Decimal, what: str) -> int:
         count = amount / unit
@@ -416,17 +390,3 @@ def _walk(lots: int, ladder: Iterator[tuple[int, int, int]]) -> list[tuple[int, 
         if lots <= 0:
             break
     return list(trades.items())
-
-
-def _worked_out(trades: _Trades) -> list[tuple[int, int, bool]]:
-    """The single trades of one moment."""
-    if trades.done:
-        return list(trades.done)
-    bid, ask, gap, bid_cap, ask_cap, count = trades.quotes
-    found: list[tuple[int, int, bool]] = []
-    for n in range(*trades.orders):
-        bought = trades.flow[1][n]
-        best, way, cap = (ask, gap, ask_cap) if bought else (bid, -gap, bid_cap)
-        ladder = ((best + j * way, cap if j else max(1, cap // 2), j) for j in range(count))
-        found.extend((tick, lots, bought) for tick, lots in _walk(trades.flow[0][n], ladder))
-    return found

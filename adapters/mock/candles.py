@@ -76,8 +76,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
                 raise CandleError(
-                    f"{path}:1: missing column {', '.join(missing)}; "
-                    f"the header must name {', '.join(REQUIRED)}"
+                    f"{path}:1: missing column {', '.join(missing)}; the header must name {', '.join(REQUIRED)}"
                 )
             for row in reader:
                 line = reader.line_num
@@ -86,8 +85,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
         raise CandleError(f"{path}:0: no such file; check the path") from error
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise CandleError(
-            f"{path}:{line}: unreadable after this line ({error}); "
-            "fetch the file again, as UTF-8 CSV or gzip of it"
+            f"{path}:{line}: unreadable after this line ({error}); fetch the file again, as UTF-8 CSV or gzip of it"
         ) from error
 
 
@@ -144,7 +142,6 @@ def _time(cell: str) -> datetime:
         at = datetime.fromisoformat(cell)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"timestamp {cell!r} is not a time; "
-            "write YYYY-MM-DD HH:MM:SS (UTC) or epoch seconds or milliseconds"
+            f"timestamp {cell!r} is not a time; write YYYY-MM-DD HH:MM:SS (UTC) or epoch seconds or milliseconds"
         ) from None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

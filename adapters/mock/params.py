@@ -182,4 +182,8 @@ THIN = replace(
     taker_fee_bps=10.0,  # assumption
     maker_fee_bps=0.0,  # assumption
 )
-"""A thin book, like a Hong Kong venue's."""
+"""A thin book, like a Hong Kong venue's.
+
+Usually the parameters of a venue on a `DEEP` market: its price is the world's, and so is the volume that our
+footprint is measured against. As the parameters of a market they describe a pair that trades nowhere else.
+"""

@@ -24,8 +24,8 @@ def parse_amount(text: str) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """``value`` in plain digits, never with an exponent: the one spelling used in records and output."""
-    return f"{value:f}"
+    """``value`` in plain digits, without exponent or trailing zeros: the one spelling in output."""
+    return f"{EXACT.normalize(value):f}" if value else "0"
 
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:

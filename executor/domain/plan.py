@@ -14,7 +14,7 @@ from executor.domain.money import ZERO, parse_amount, plain
 
 
 def _exact(value: Any) -> Decimal:
-    """TOML floats have lost their digits before we see them, so an amount must be written as a string."""
+    """An exact number: TOML is read with decimals kept; a float from elsewhere has lost its digits and is refused."""
     if isinstance(value, Decimal):
         return value
     if isinstance(value, float):
@@ -57,6 +57,7 @@ class TwapLeg(Frozen):
     IOC orders against the bids; ``rest_then_cross`` first rests at the ask for ``rest_for`` seconds. ``catch_up``
     bounds what one slice may do for missed ones: at most that many times its planned size. ``min_notional`` is the
     smallest child order, in the quote asset. ``limit_px`` is the leg's own lowest price, at or above the floor.
+    ``venues`` restricts the leg to some of the plan's venues; without it all are used.
     """
 
     kind: Literal["twap"]
@@ -70,6 +71,7 @@ class TwapLeg(Frozen):
     catch_up: Annotated[Decimal, BeforeValidator(_exact), Field(ge=1)]
     min_notional: PositiveAmount
     limit_px: PositiveAmount | None = None
+    venues: tuple[Code, ...] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "TwapLeg":
@@ -91,6 +93,7 @@ class OtcLeg(Frozen):
     pause: Seconds
     min_quotes: Annotated[int, Field(ge=1)]
     limit_px: PositiveAmount | None = None
+    venues: tuple[Code, ...] | None = None
 
 
 Leg = Annotated[TwapLeg | OtcLeg, Field(discriminator="kind")]
@@ -109,6 +112,10 @@ class Plan(Frozen):
     seed: Annotated[int, Field(ge=0)]
     legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
 
+    def venues_of(self, leg: TwapLeg | OtcLeg) -> frozenset[str]:
+        """The venues that ``leg`` may use."""
+        return frozenset(leg.venues or self.venues)
+
     @model_validator(mode="after")
     def _consistent(self) -> "Plan":
         total = sum((leg.qty for leg in self.legs), ZERO)
@@ -121,6 +128,9 @@ class Plan(Frozen):
         for number, leg in enumerate(self.legs):
             if leg.limit_px is not None and leg.limit_px < self.floor_px:
                 raise ValueError(f"legs.{number}.limit_px {plain(leg.limit_px)} is under floor_px")
+            strangers = sorted(set(leg.venues or ()) - set(self.venues))
+            if strangers:
+                raise ValueError(f"legs.{number}.venues: {', '.join(strangers)} is not among the plan's venues")
         return self
 
 
@@ -129,6 +139,15 @@ class Holding(Frozen):
 
     asset: Code
     network: str
+    qty: PositiveAmount
+
+
+class Credit(Frozen):
+    """Coins credited to a purse (``account``) of a venue: only these can be sold there. Sent is not credited."""
+
+    venue: Code
+    account: Code
+    asset: Code
     qty: PositiveAmount
 
 
@@ -141,4 +160,16 @@ class Mandate(Frozen):
     legal_basis: str
     proceeds_account: str
     holdings: Annotated[tuple[Holding, ...], Field(min_length=1)]
+    credited: Annotated[tuple[Credit, ...], Field(min_length=1)]
     plan: str
+
+    @model_validator(mode="after")
+    def _credited_from_holdings(self) -> "Mandate":
+        for holding in self.holdings:
+            credited = sum((c.qty for c in self.credited if c.asset == holding.asset), ZERO)
+            if credited > holding.qty:
+                raise ValueError(
+                    f"credited: {plain(credited)} {holding.asset} are said to be credited, the holding is "
+                    f"{plain(holding.qty)}: correct one of them"
+                )
+        return self

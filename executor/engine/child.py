@@ -207,7 +207,10 @@ class ChildOrders:
             await venue.cancel(ref_of(child))
         except VenueError as error:
             # Whatever the answer, only the order itself tells what became of it.
-            log.warning(LogEvent.CANCEL_FAILED, child=child.client_order_id, venue=child.venue, error=str(error))
+            finished = isinstance(error, Rejected) and error.reason in (RejectReason.FINISHED, RejectReason.NOT_FOUND)
+            (log.debug if finished else log.warning)(
+                LogEvent.CANCEL_FAILED, child=child.client_order_id, venue=child.venue, error=str(error)
+            )
         await self.settle(child)
 
 

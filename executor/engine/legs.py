@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from adapters.clock import Clock
-from adapters.venue import Book, TimeInForce
+from adapters.venue import Book
 from executor.domain.events import ParentWaiting, ParentWorking, SliceStarted
-from executor.domain.money import ONE, ZERO, round_down, round_up
-from executor.domain.parent import Child, ParentStatus
+from executor.domain.parent import Child, ChildStatus, ParentStatus
 from executor.domain.plan import OtcLeg, TwapLeg
 from executor.engine.child import BookOrder, ChildOrders
 from executor.engine.desk import Desk, composite_mid, tops
@@ -18,7 +17,7 @@ from executor.engine.parent_log import ParentLog
 from executor.engine.resolve import Resolver
 from executor.engine.rfq import QuoteOrders
 from executor.engine.tuning import Tuning
-from executor.strategy.route import NoRoute, Offer, Route, largest_child, route, smallest_child
+from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
 
 
@@ -146,12 +145,12 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
     state = work.log.state
     if due <= 0:
         return
-    offers, unusable = work.desk.offers(books, state)
+    offers, unusable = _leg_offers(work, leg, books)
     limit = leg.limit_px or state.spec.floor_px
     routes = route(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     if isinstance(routes, NoRoute):
         reason = f"{routes.reason}; {unusable}" if unusable else routes.reason
-        if routes.rule != "size":  # too little is due for one order: the next slice brings more
+        if routes.rule != "size" or due >= state.leg_leaves(number):  # else the next slice brings more
             await work.waiting(routes.rule, reason)
         return
     await work.working()
@@ -171,45 +170,31 @@ async def _finish_all(work: Work, children: list[Child | BaseException | None]) 
             raise fault
 
 
-def _order(leg: int, piece: int, wanted: Route) -> BookOrder:
-    return BookOrder(leg, piece, wanted.venue, wanted.qty, wanted.limit_px, wanted.time_in_force)
+def _order(leg: int, piece: int, wanted: Route, *, post_only: bool = False) -> BookOrder:
+    return BookOrder(leg, piece, wanted.venue, wanted.qty, wanted.limit_px, wanted.time_in_force, post_only)
 
 
 async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
-    """Rest part of the slice at the best ask for a while, then cancel. What may rest leaves enough behind that a
-    partial fill never strands a remainder too small to sell."""
+    """Rest the slice at the asks for a while, then cancel what has not been taken."""
     state = work.log.state
-    offers, _ = work.desk.offers(books, state)
+    offers = _leg_offers(work, leg, books)[0]
     limit = leg.limit_px or state.spec.floor_px
-    order = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
-    if order is None:
-        return
-    wanted = BookOrder(number, piece.number, order.venue, order.qty, order.limit_px, TimeInForce.GTC, post_only=True)
-    child = await work.orders.send(wanted, tops(books))
-    if child is None:
-        return
-    if child.status.value == "working":
+    routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
+    seen = tops(books)
+    sent = await asyncio.gather(
+        *(work.orders.send(_order(number, piece.number, r, post_only=True), seen) for r in routes),
+        return_exceptions=True,
+    )
+    live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
+    if live:
         assert leg.rest_for is not None  # the plan's own check
         await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.rest_for))
-        await work.orders.cancel(child)
-    await work.finish_child(child)
+        await asyncio.gather(*(work.orders.cancel(child) for child in live), return_exceptions=True)
+    await _finish_all(work, sent)
 
 
-def resting(
-    due: Decimal, leaves: Decimal, offers: list[Offer], *, limit_px: Decimal, min_notional: Decimal
-) -> Route | None:
-    """The passive order for ``due``: at the best ask of the venue where that brings most after the maker fee."""
-    able = [offer for offer in offers if offer.book.asks and TimeInForce.GTC in offer.time_in_force]
-    if not able:
-        return None
-    least = smallest_child(offers, min_notional, limit_px)
-    best = max(able, key=lambda offer: offer.book.asks[0].px * (ONE - offer.instrument.maker_fee))
-    px = round_up(max(best.book.asks[0].px, limit_px), best.instrument.tick_size)
-    if best.instrument.max_px is not None and px > best.instrument.max_px:
-        return None
-    most = min(due, leaves - least, largest_child(best.instrument, px), best.free_qty)
-    qty = round_down(max(most, ZERO), best.instrument.step_size)
-    return Route(best.venue, qty, px, TimeInForce.GTC) if qty >= least else None
+def _leg_offers(work: Work, leg: TwapLeg, books: dict[str, Book]) -> tuple[list[Offer], str]:
+    return work.desk.offers({n: b for n, b in books.items() if not leg.venues or n in leg.venues}, work.log.state)
 
 
 async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:

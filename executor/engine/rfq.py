@@ -42,7 +42,7 @@ class QuoteOrders:
         """Ask for ``qty`` at every RFQ venue, record all answers and the choice, and accept the chosen quote. The
         child's outcome may be unknown: the caller resolves it before anything else is asked."""
         asked_at = self._clock.now()
-        seats = [name for name, seat in self._desk.seats.items() if seat.venue.traits.rfq is not None]
+        seats = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
         answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
         quotes = {quote.quote_id: quote for _, quote in answers if quote is not None}
         choice = choose(

@@ -7,10 +7,14 @@ have to wait for the outside world is a mistake and is reported as :class:`Deadl
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_LEAST_STEP = 1e-6  # seconds: the resolution of the clocks that read this loop
 
 
 class Deadlock(RuntimeError):
@@ -44,6 +48,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.elapsed
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        # A timer closer than this would fire without moving the clock, and whoever waits for a remainder of 1e-17 (a
+        # leaky bucket, for one) would set it again for ever. A real clock moves between two looks at it.
+        soonest = self.time() + _LEAST_STEP
+        return super().call_at(max(when, soonest), callback, *args, context=context)
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -43,10 +43,11 @@ def obstacles(plan: Plan, facts: Sequence[VenueFacts]) -> list[str]:
         return [f"floor: the best bid {plain(best)} is under the floor {plain(plan.floor_px)}"]
     for number, leg in enumerate(plan.legs):
         name = f"legs.{number} ({leg.kind})"
+        able = [f for f in facts if f.venue in plan.venues_of(leg)]
         if isinstance(leg, TwapLeg):
-            found += [f"{name}: {why}" for why in _twap(plan, leg, facts, best)]
+            found += [f"{name}: {why}" for why in _twap(plan, leg, able, best)]
         else:
-            found += [f"{name}: {why}" for why in _otc(plan, leg, facts)]
+            found += [f"{name}: {why}" for why in _otc(plan, leg, able)]
     return found + _balances(plan, facts)
 
 
@@ -99,21 +100,24 @@ def _otc(plan: Plan, leg: OtcLeg, facts: Sequence[VenueFacts]) -> list[str]:
 
 
 def _balances(plan: Plan, facts: Sequence[VenueFacts]) -> list[str]:
-    """Each kind of leg needs its quantity credited in the purses that can pay for it."""
-    book_need = sum((leg.qty for leg in plan.legs if isinstance(leg, TwapLeg)), ZERO)
-    rfq_need = sum((leg.qty for leg in plan.legs if isinstance(leg, OtcLeg)), ZERO)
-    book_purses = {(f.venue, f.traits.order_account) for f in facts}
-    rfq_purses = {
-        (f.venue, f.traits.rfq.account) for f in facts if f.traits.rfq is not None and f.traits.rfq.executable
-    }
+    """Each leg, and all of them together, need their quantity credited in the purses that can pay for it."""
     free = {(f.venue, account): qty for f in facts for account, qty in f.free.items()}
+    needs = [(leg.qty, _purses(plan, leg, facts), f"legs.{number}") for number, leg in enumerate(plan.legs)]
+    needs.append((plan.qty, frozenset().union(*(purses for _, purses, _ in needs)), "the plan"))
     found = []
-    for need, purses, what in (
-        (book_need, book_purses, "order books"),
-        (rfq_need, rfq_purses, "quotes"),
-        (book_need + rfq_need, book_purses | rfq_purses, "plan"),
-    ):
+    for need, purses, what in needs:
         have = sum((free.get(purse, ZERO) for purse in purses), ZERO)
         if have < need:
-            found.append(f"balance: {plain(need)} {plan.asset} needed for the {what}, {plain(have)} credited")
+            found.append(
+                f"balance: {what} needs {plain(need)} {plan.asset}, {plain(have)} is credited where it can sell"
+            )
     return found
+
+
+def _purses(plan: Plan, leg: TwapLeg | OtcLeg, facts: Sequence[VenueFacts]) -> frozenset[tuple[str, str]]:
+    able = [f for f in facts if f.venue in plan.venues_of(leg)]
+    if isinstance(leg, TwapLeg):
+        return frozenset((f.venue, f.traits.order_account) for f in able)
+    return frozenset(
+        (f.venue, f.traits.rfq.account) for f in able if f.traits.rfq is not None and f.traits.rfq.executable
+    )

@@ -4,12 +4,12 @@ One child order per venue at most. A partial fill must never leave a remainder t
 left over whatever fills, or the whole remainder goes as one fill-or-kill order that fills entirely or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from adapters.venue import Book, Instrument, TimeInForce
-from executor.domain.money import ONE, ZERO, is_multiple, round_down, round_up
+from executor.domain.money import ONE, ZERO, round_down, round_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +61,52 @@ def largest_child(instrument: Instrument, px: Decimal) -> Decimal:
 def route(
     due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, min_notional: Decimal
 ) -> list[Route] | NoRoute:
-    """Child orders that sell up to ``due`` of the ``leaves`` not yet ordered, none below ``limit_px``."""
+    """Child orders that sell up to ``due`` of the ``leaves`` not yet ordered, none below ``limit_px``.
+
+    Whatever part of them fills, nothing is left, in the whole or in one venue's purse, that is too small to sell."""
     if not offers:
         return NoRoute("market", "no venue shows a usable book")
     least = smallest_child(offers, min_notional, limit_px)
-    if leaves < 2 * least or due >= leaves:
-        whole = _whole_remainder(leaves, offers, limit_px)
-        if whole is not None:
-            return [whole]
-        # It does not fit one order; sell a part and leave enough behind.
-    budget = min(due, leaves - least)
-    if budget < least:
-        if not any(_above(offer, limit_px) for offer in offers):
-            return _below(offers, limit_px)
-        return NoRoute("size", f"{due} is due; less than {least} may not be ordered and nothing takes {leaves} whole")
-    taken, lowest = _sweep(budget, offers, limit_px)
-    if not taken:
+    cleared = _clear_purses(due, leaves, offers, least, limit_px)
+    ordered = sum((piece.qty for piece in cleared), ZERO)
+    others = [offer for offer in offers if offer.venue not in {piece.venue for piece in cleared}]
+    budget = min(due - ordered, leaves - ordered - least)
+    swept = _sweep_children(budget, leaves, others, least, limit_px) if budget >= least else []
+    routes = cleared + swept
+    if routes:
+        return routes
+    if not any(_above(offer, limit_px) for offer in offers):
         return _below(offers, limit_px)
-    routes = _children(budget, taken, lowest, offers, least, limit_px)
-    return routes or NoRoute("size", f"the books show too little at or above {limit_px} for the smallest order")
+    return NoRoute("size", f"{due} is due: too little for an order of at least {least}, or the books show too little")
+
+
+def _clear_purses(
+    due: Decimal, leaves: Decimal, offers: Sequence[Offer], least: Decimal, limit_px: Decimal
+) -> list[Route]:
+    """Fill-or-kill orders for all that is left at a venue: at the end, and where a part would strand the rest."""
+    cleared = []
+    for offer in sorted(offers, key=_net_bid, reverse=True):
+        stock = _stock(offer, leaves)
+        if stock <= 0 or (due < leaves and stock >= 2 * least):
+            continue
+        whole = _whole(stock, offer, limit_px)
+        if whole is not None and (leaves == stock or leaves - stock >= least):
+            cleared.append(whole)
+            leaves -= stock
+    return cleared
+
+
+def _sweep_children(
+    budget: Decimal, leaves: Decimal, offers: Sequence[Offer], least: Decimal, limit_px: Decimal
+) -> list[Route]:
+    shares = {offer.venue: min(_share(offer, budget, leaves), _stock(offer, leaves) - least) for offer in offers}
+    taken, lowest = _sweep(budget, offers, shares, limit_px)
+    return _children(budget, taken, lowest, offers, leaves, least, limit_px)
+
+
+def _stock(offer: Offer, leaves: Decimal) -> Decimal:
+    """What this venue could sell of ``leaves``, on its step."""
+    return round_down(max(ZERO, min(offer.free_qty, leaves)), offer.instrument.step_size)
 
 
 def _above(offer: Offer, limit_px: Decimal) -> bool:
@@ -95,8 +122,16 @@ def _below(offers: Sequence[Offer], limit_px: Decimal) -> NoRoute:
     return NoRoute("balance", "no venue has enough of the asset credited to its order account")
 
 
+def _share(offer: Offer, due: Decimal, leaves: Decimal) -> Decimal:
+    """The most of ``due`` that this venue may take. Coins lie where they are credited: a venue that holds a third of
+    what is left to sell gets a third of each slice, so that none is left alone with its coins at the end. Where more
+    is credited than must be sold, the shares overlap and the best net price decides."""
+    wanted = due * offer.free_qty / leaves if offer.free_qty < leaves else due
+    return min(wanted, _room(offer))
+
+
 def _sweep(
-    budget: Decimal, offers: Sequence[Offer], limit_px: Decimal
+    budget: Decimal, offers: Sequence[Offer], shares: Mapping[str, Decimal], limit_px: Decimal
 ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     """How much of ``budget`` each venue gets, and the lowest price used there."""
     levels = sorted(
@@ -108,7 +143,7 @@ def _sweep(
         ),
         key=lambda item: (-item[0], item[1]),
     )
-    room = {offer.venue: _room(offer) for offer in offers}
+    room = dict(shares)
     taken: dict[str, Decimal] = {}
     lowest: dict[str, Decimal] = {}
     left = budget
@@ -135,6 +170,7 @@ def _children(
     taken: dict[str, Decimal],
     lowest: dict[str, Decimal],
     offers: Sequence[Offer],
+    leaves: Decimal,
     least: Decimal,
     limit_px: Decimal,
 ) -> list[Route]:
@@ -144,37 +180,63 @@ def _children(
     spare = sum((taken[venue] for venue in by_share if taken[venue] < least), ZERO)
     routes = []
     for venue in by_share:
-        if TimeInForce.IOC not in offer_of[venue].time_in_force:
+        offer = offer_of[venue]
+        if TimeInForce.IOC not in offer.time_in_force:
             continue
-        qty = min(taken[venue] + spare, _room(offer_of[venue]), budget)
-        qty = round_down(qty, offer_of[venue].instrument.step_size)
+        qty = min(taken[venue] + spare, _room(offer), _stock(offer, leaves) - least, budget)
+        qty = round_down(qty, offer.instrument.step_size)
         if qty < least:
             continue
-        spare = max(ZERO, spare - (qty - taken[venue]))
-        limit = _limit(offer_of[venue].instrument, lowest[venue], limit_px)
-        routes.append(Route(venue, qty, limit, TimeInForce.IOC))
+        spare = max(ZERO, spare - max(ZERO, qty - taken[venue]))
+        routes.append(Route(venue, qty, _limit(offer.instrument, lowest[venue], limit_px), TimeInForce.IOC))
         budget -= qty
     return routes
 
 
-def _whole_remainder(leaves: Decimal, offers: Sequence[Offer], limit_px: Decimal) -> Route | None:
-    """One fill-or-kill order for everything that is left, at the venue that brings most; ``None`` if none can."""
-    best: tuple[Decimal, Route] | None = None
-    for offer in offers:
-        instrument = offer.instrument
-        if TimeInForce.FOK not in offer.time_in_force or not is_multiple(leaves, instrument.step_size):
-            continue
-        taken, lowest = _sweep(leaves, [offer], limit_px)
-        if taken.get(offer.venue, ZERO) != leaves:
-            continue
-        px = _limit(instrument, lowest[offer.venue], limit_px)
-        if leaves < instrument.min_qty or leaves * px < instrument.min_notional:
-            continue
-        net = px * (ONE - instrument.taker_fee)
-        if best is None or net > best[0]:
-            best = (net, Route(offer.venue, leaves, px, TimeInForce.FOK))
-    return best[1] if best else None
+def _whole(qty: Decimal, offer: Offer, limit_px: Decimal) -> Route | None:
+    """One fill-or-kill order for ``qty``; ``None`` if the venue cannot take or does not show that much."""
+    instrument = offer.instrument
+    if TimeInForce.FOK not in offer.time_in_force:
+        return None
+    taken, lowest = _sweep(qty, [offer], {offer.venue: _room(offer)}, limit_px)
+    if taken.get(offer.venue, ZERO) != qty:
+        return None
+    px = _limit(instrument, lowest[offer.venue], limit_px)
+    if qty < instrument.min_qty or qty * px < instrument.min_notional or qty * px > instrument.max_notional:
+        return None
+    return Route(offer.venue, qty, px, TimeInForce.FOK)
+
+
+def _net_bid(offer: Offer) -> Decimal:
+    return offer.book.bids[0].px * (ONE - offer.instrument.taker_fee) if offer.book.bids else ZERO
 
 
 def _limit(instrument: Instrument, lowest: Decimal, limit_px: Decimal) -> Decimal:
     return round_up(max(lowest, limit_px), instrument.tick_size)
+
+
+def resting(
+    due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, min_notional: Decimal
+) -> list[Route]:
+    """Passive orders for ``due``: at the best ask of each venue, the best net price first. They leave enough behind
+    that a partial fill never strands a remainder too small to sell."""
+    least = smallest_child(offers, min_notional, limit_px)
+    left = min(due, leaves - least)
+    routes = []
+    for offer in sorted(offers, key=_net_ask, reverse=True):
+        if not offer.book.asks or TimeInForce.GTC not in offer.time_in_force:
+            continue
+        px = _limit(offer.instrument, offer.book.asks[0].px, limit_px)
+        if offer.instrument.max_px is not None and px > offer.instrument.max_px:
+            continue
+        room = min(largest_child(offer.instrument, px), _stock(offer, leaves) - least)
+        qty = min(left, _share(offer, due, leaves), room)
+        qty = round_down(max(qty, ZERO), offer.instrument.step_size)
+        if qty >= least:
+            routes.append(Route(offer.venue, qty, px, TimeInForce.GTC))
+            left -= qty
+    return routes
+
+
+def _net_ask(offer: Offer) -> Decimal:
+    return offer.book.asks[0].px * (ONE - offer.instrument.maker_fee) if offer.book.asks else ZERO

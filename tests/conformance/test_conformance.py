@@ -1,103 +1,28 @@
 """What every adapter must do, against its mocked venue, over the wire. A new venue is done when it passes.
 
-C-cases are for every adapter, R-cases for those that can execute quotes.
+C-cases are for every adapter; R-cases (``test_conformance_rfq``) for those that can execute quotes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
 from adapters.venue import (
     Fill,
-    NewOrder,
     NotSent,
     OrderRef,
-    OrderReport,
     OrderStatus,
     Rejected,
     RejectReason,
-    RfqVenue,
     TimeInForce,
     Unauthorized,
     Unknown,
     Venue,
-    VenueError,
 )
-from executor.engine.virtual_time import run_virtual
-from tests.conformance.worlds import RFQ_WORLDS, WORLDS, Factory, Fault, Options, World
-
-D = Decimal
-BIDS = [(D("100000"), D("0.5")), (D("99990.5"), D("0.7")), (D("99900"), D("1.3")), (D("99000"), D("4"))]
-ASKS = [(D("100010"), D("0.4")), (D("100020"), D("2"))]
-HIGH = D("100500")  # rests
-LOW = D("99000")  # takes
-Case = Callable[[World], Awaitable[None]]
-
-
-def conforms(
-    worlds: dict[str, Factory] = WORLDS, *, started: bool = True, **options: object
-) -> Callable[[Case], object]:
-    """Turn a case into a test over every world, under virtual time and with a known book."""
-
-    def over_worlds(case: Case) -> object:
-        async def main(factory: Factory) -> None:
-            world = await factory(Options(**options))  # type: ignore[arg-type]
-            world.book.override(list(BIDS), list(ASKS))
-            if started:
-                await world.venue.start()
-            await case(world)
-            await world.venue.aclose()
-
-        @pytest.mark.parametrize("name", sorted(worlds))
-        def test(name: str) -> None:
-            run_virtual(main(worlds[name]))
-
-        test.__doc__ = case.__doc__
-        return test
-
-    return over_worlds
-
-
-def sell(
-    world: World,
-    qty: str | Decimal,
-    px: Decimal,
-    tif: TimeInForce = TimeInForce.GTC,
-    *,
-    client_id: str = "lot-0007-c01",
-    post_only: bool = False,
-) -> NewOrder:
-    return NewOrder(client_id, world.symbol, D(qty), px, tif, post_only)
-
-
-def ref(order: NewOrder, report: OrderReport | None = None) -> OrderRef:
-    return OrderRef(order.client_order_id, order.symbol, report.venue_order_id if report else "")
-
-
-async def rejected(call: Awaitable[object], reason: RejectReason) -> None:
-    with pytest.raises(Rejected) as caught:
-        await call
-    assert caught.value.reason is reason, caught.value
-
-
-def sums(fills: list[Fill]) -> tuple[Decimal, Decimal, Decimal]:
-    """Quantity, notional and fee of fills."""
-    zero = Decimal(0)
-    return (
-        sum((one.qty for one in fills), zero),
-        sum((one.notional for one in fills), zero),
-        sum((one.fee for one in fills), zero),
-    )
-
-
-def cum_is(report: OrderReport | None, qty: Decimal) -> bool:
-    """The report states this cumulative quantity, or none: a venue need not state it."""
-    return report is not None and report.cum_qty in (None, qty)
-
+from tests.conformance.cases import ASKS, BIDS, HIGH, LOW, D, conforms, cum_is, ref, rejected, sell, sums
+from tests.conformance.worlds import Fault, World
 
 # --- start and readings -----------------------------------------------------------------------------------------
 
@@ -382,93 +307,3 @@ async def test_c22_a_resting_order_is_filled_by_the_market(world: World) -> None
     truth = world.exchange.find(client_id=order.client_order_id)
     assert truth is not None
     assert sums(fills)[2] == sum((trade.fee for trade in truth.trades), D(0))
-
-
-# --- requests for quote -----------------------------------------------------------------------------------------
-
-
-@conforms(RFQ_WORLDS)
-async def test_r01_quote(world: World) -> None:
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    traits = world.rfq.traits.rfq
-    assert traits is not None
-    assert traits.executable
-    assert quote.executable
-    assert (quote.base, quote.quote, quote.qty) == (world.base, world.quote, D("2.5"))
-    assert abs(quote.px * quote.qty - quote.notional) < D("0.02")
-    assert timedelta(seconds=1) < quote.expires_at - world.clock.now() < timedelta(minutes=5)
-    assert await world.rfq.quote_trades(world.base, world.quote, world.clock.now() - timedelta(hours=1)) == []
-
-
-def _paid(world: World) -> tuple[Decimal, Decimal]:
-    """Coins and cash of the purse that pays for quotes, on the mock's books."""
-    assert world.venue.traits.rfq is not None
-    purse = world.purses[world.venue.traits.rfq.account]
-    return purse[world.base].free, purse[world.quote].free
-
-
-@conforms(RFQ_WORLDS)
-async def test_r02_accept(world: World) -> None:
-    coins, cash = _paid(world)
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    fill = await world.rfq.accept(quote, "lot-0007-c01")
-    assert (fill.client_order_id, fill.qty, fill.notional) == ("lot-0007-c01", quote.qty, quote.notional)
-    assert _paid(world) == (coins - fill.qty, cash + fill.notional - fill.fee)
-
-
-@conforms(RFQ_WORLDS)
-async def test_r03_the_same_quote_trades_once(world: World) -> None:
-    coins, cash = _paid(world)
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    first = await world.rfq.accept(quote, "lot-0007-c01")
-    try:
-        second: Fill | None = await world.rfq.accept(quote, "lot-0007-c01")
-    except VenueError:
-        second = None
-    assert second is None or second.trade_id == first.trade_id
-    assert _paid(world) == (coins - first.qty, cash + first.notional - first.fee)
-
-
-@conforms(RFQ_WORLDS)
-async def test_r04_expired_quote(world: World) -> None:
-    before = _paid(world)
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    await asyncio.sleep((quote.expires_at - world.clock.now()).total_seconds() + 1)
-    await rejected(world.rfq.accept(quote, "lot-0007-c01"), RejectReason.EXPIRED)
-    assert _paid(world) == before
-
-
-@conforms(RFQ_WORLDS, base_balance=D("1"))
-async def test_r05_not_enough_coins(world: World) -> None:
-    async def ask_and_accept() -> None:
-        quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-        await world.rfq.accept(quote, "lot-0007-c01")
-
-    before = _paid(world)
-    await rejected(ask_and_accept(), RejectReason.BALANCE)
-    assert _paid(world) == before
-
-
-@conforms(RFQ_WORLDS)
-async def test_r06_the_ledger_has_it(world: World) -> None:
-    since = world.clock.now() - timedelta(seconds=1)
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    fill = await world.rfq.accept(quote, "lot-0007-c01")
-    trades = await world.rfq.quote_trades(world.base, world.quote, since)
-    assert [(one.trade_id, one.qty, one.notional) for one in trades] == [(fill.trade_id, fill.qty, fill.notional)]
-    later = world.clock.now() + timedelta(hours=1)
-    assert await world.rfq.quote_trades(world.base, world.quote, later) == []
-
-
-@conforms()
-async def test_r07_without_a_documented_way_nothing_is_accepted(world: World) -> None:
-    """Where quotes cannot be executed, asking works and accepting is refused before anything is sent."""
-    traits = world.venue.traits.rfq
-    if traits is None or traits.executable:
-        return
-    assert isinstance(world.venue, RfqVenue)
-    quote = await world.rfq.quote(world.base, world.quote, D("2.5"))
-    assert not quote.executable
-    before = len(world.wire.sent)
-    await rejected(world.rfq.accept(quote, "lot-0007-c01"), RejectReason.NOT_CONFIGURED)
-    assert len(world.wire.sent) == before

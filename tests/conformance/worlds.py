@@ -5,6 +5,7 @@ enter it in ``WORLDS``; in ``RFQ_WORLDS`` too if the adapter can execute quotes 
 """
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,11 @@ from adapters.mock.dealers import Dealers
 from adapters.mock.exchange import MockExchange, Wallet
 from adapters.mock.hashkey_face import hashkey_face
 from adapters.mock.market import Market
+from adapters.mock.osl_face import CLIENT_ID_FIELD, FIELDS, osl_face
 from adapters.mock.params import DEEP, VenueGrid
 from adapters.mock.tape import SimulatedTape
+from adapters.osl import Osl
+from adapters.osl_settings import OslSettings
 from adapters.venue import RfqVenue, Venue
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -157,7 +161,52 @@ async def hashkey_with_accept_path(options: Options) -> World:
     return await _hashkey(options, "/api/v1/rfq/as-told-by-the-venue")
 
 
+OSL_SECRET = base64.b64encode(b"a secret of the mocked venue").decode()
+OSL_OTHER_SECRET = base64.b64encode(b"other").decode()
+
+
+async def osl(options: Options) -> World:
+    clock = LoopClock(START)
+    shared = market()
+    book = shared.venue("osl", DEEP, VenueGrid(tick=Decimal("0.1"), step=Decimal("0.0000001")))
+    exchange = MockExchange(
+        shared,
+        book,
+        clock,
+        symbol="BTCUSD",
+        base=BASE,
+        quote=QUOTE,
+        taker_fee=Decimal("0.0005"),
+        maker_fee=Decimal(0),
+        balances={BASE: options.base_balance},
+        refuse_duplicates=False,  # not documented to be refused
+    )
+    face = osl_face(
+        {"BTCUSD": exchange},
+        {"BTCUSD": Dealers(shared, DEEP, 11)},
+        LoopClock(START, skew=options.venue_skew),
+        api_key="key",
+        secret=OSL_SECRET,
+        brokerage={BASE: options.base_balance, QUOTE: Decimal(0)},
+    )
+    wire = Wire(
+        httpx.ASGITransport(app=face),
+        is_order=lambda request: request.method == "POST" and request.url.path == "/api/v4/order",
+    )
+    settings = OslSettings(
+        base_url="https://trade-hk.oslsandbox.com",
+        api_key=SecretStr("other" if options.wrong_key else "key"),
+        secret=SecretStr(OSL_OTHER_SECRET if options.wrong_secret else OSL_SECRET),
+        fields=FIELDS,
+        client_id_on_create=CLIENT_ID_FIELD,
+        executions_page=options.fill_page or 500,
+    )
+    venue = Osl(settings, httpx.AsyncClient(transport=wire), clock)
+    purses = {"exchange": exchange.wallets, "brokerage": face.state.brokerage.wallets}
+    return World(venue, exchange, shared, book, clock, wire, "BTCUSD", purses=purses)
+
+
 Factory = Callable[[Options], Awaitable[World]]
 
-WORLDS: dict[str, Factory] = {"hashkey": hashkey}
-RFQ_WORLDS: dict[str, Factory] = {"hashkey": hashkey_with_accept_path}
+WORLDS: dict[str, Factory] = {"hashkey": hashkey, "osl": osl}
+RFQ_WORLDS: dict[str, Factory] = {"hashkey": hashkey_with_accept_path, "osl": osl}

@@ -101,7 +101,7 @@ def test_fills_at_a_level_never_exceed_what_was_displayed_plus_the_refill():
 
 
 def test_best_quote_depth_and_trades_agree():
-    """Without us: trades of a second are at the best quote at its beginning, or walk the levels shown then."""
+    """Without us: trades of a second are at the best quote at its beginning, or walk what is shown."""
     for params in (DEEP, THIN):
         market, book = opened(3, params)
         for n in range(1, 300):

@@ -34,7 +34,13 @@ def test_reads_gzip(tmp_path):
 
 @pytest.mark.parametrize(
     "stamp",
-    ["2025-11-01 00:00:00", "2025-11-01 00:00:00.000000", "2025-11-01T00:00:00Z", "1761955200", "1761955200000"],
+    [
+        "2025-11-01 00:00:00",
+        "2025-11-01 00:00:00.000000",
+        "2025-11-01T00:00:00Z",
+        "1761955200",
+        "1761955200000",
+    ],
 )
 def test_times(tmp_path, stamp):
     text = f"close,timestamp,open,high,low,volume\n10,{stamp},10,11,9,0\n"

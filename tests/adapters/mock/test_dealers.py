@@ -35,7 +35,7 @@ def test_quotes_are_repeatable_sorted_and_within_the_formula():
 
 
 def test_spread_on_average():
-    market, dealers = opened()
+    _, dealers = opened()
     spreads = [
         spread(q) for n in range(400) for q in dealers.quote(Decimal(50), START + timedelta(seconds=n))
     ]
@@ -90,7 +90,7 @@ def test_last_look_looks_at_the_end_of_the_hold():
 
 
 def test_a_quote_is_accepted_at_most_once_and_not_after_its_expiry():
-    market, dealers = opened()
+    _, dealers = opened()
     one, other = dealers.quote(Decimal(1), START)[:2]
     assert dealers.accept(one, START)
     with pytest.raises(ValueError, match="already decided"):

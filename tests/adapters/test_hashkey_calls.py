@@ -1,0 +1,138 @@
+"""What HashKey's adapter does with whole answers: start, fees, fills, cancellation in bulk, and the clock."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import httpx
+import pytest
+import respx
+from pydantic import SecretStr
+
+from adapters.clock import LoopClock
+from adapters.hashkey import HashKey, HashKeySettings
+from adapters.hashkey_wire import SANDBOX
+from adapters.venue import NotSent, OrderRef, Rejected, RejectReason, VenueError
+from executor.engine.virtual_time import run_virtual
+
+START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+API = f"{SANDBOX}/api/v1"
+FILL = {
+    "id": "11",
+    "clientOrderId": "lot-1",
+    "orderId": "9",
+    "symbol": "BTCUSD",
+    "price": "100000",
+    "qty": "0.1",
+    "time": "1790000000000",
+    "fee": {"feeCoinId": "USD", "feeCoinName": "USD", "fee": "29"},
+    "feeSupplementaryAmount": "0",
+}
+
+
+def with_venue(case: Callable[[HashKey, respx.MockRouter], object], **settings: object) -> None:
+    async def main() -> None:
+        with respx.mock(assert_all_called=False) as router:
+            router.get(f"{API}/time").respond(json={"serverTime": int(START.timestamp() * 1000)})
+            router.get(f"{API}/exchangeInfo").respond(json={"site": "HK", "symbols": []})
+            router.get(f"{API}/account/checkApiKey").respond(json={"accountType": "master"})
+            async with httpx.AsyncClient() as client:
+                chosen = HashKeySettings(SecretStr("key"), SecretStr("secret"), "pi", base_url=SANDBOX, **settings)  # type: ignore[arg-type]
+                await case(HashKey(chosen, client, LoopClock(START)), router)  # type: ignore[misc]
+
+    run_virtual(main())
+
+
+def test_no_fee_rates_no_start() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/account/vipInfo").respond(json={"code": 0, "data": []})
+        with pytest.raises(Rejected, match="fee rates") as caught:
+            await venue.start()
+        assert caught.value.reason is RejectReason.NOT_CONFIGURED
+
+    with_venue(case)
+
+
+@pytest.mark.parametrize(("account_id", "starts"), [(None, False), ("3", False), ("1", True)])
+def test_the_trading_account_must_be_beyond_doubt(account_id: str | None, starts: bool) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/account/vipInfo").respond(json={"data": []})
+        listed = [{"accountId": one, "accountType": kind} for one, kind in (("1", 1), ("2", 1), ("3", 5))]
+        router.get(f"{API}/account/type").respond(json=listed)
+        if starts:
+            await venue.start()
+            return
+        with pytest.raises(Rejected, match="account_id"):
+            await venue.start()
+
+    with_venue(case, account_id=account_id, taker_fee=Decimal("0.0029"), maker_fee=Decimal("0.0029"))
+
+
+@pytest.mark.parametrize("changed", [{"fee": None}, {"feeSupplementaryAmount": None}, {"clientOrderId": "lot-2"}])
+def test_fills_without_a_whole_fee_or_of_another_order_are_no_answer(changed: dict[str, object]) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/account/tradesByClOrderId").respond(json=[{**FILL, **changed}])
+        with pytest.raises(NotSent):
+            await venue.fills(OrderRef("lot-1", "BTCUSD"))
+
+    with_venue(case)
+
+
+@pytest.mark.parametrize("answer", [{}, None, {"code": "0"}, []])
+def test_empty_balances_are_never_read_from_an_error(answer: object) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/account/type").respond(json=[{"accountId": "1", "accountType": 1}])
+        router.get(f"{API}/account").respond(json=answer)
+        with pytest.raises(NotSent):
+            await venue.balances()
+
+    with_venue(case)
+
+
+def test_a_bulk_cancellation_refused_as_a_whole_is_done_one_by_one() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        bulk = router.delete(f"{API}/spot/cancelOrderByIds").respond(400, json={"code": "0002", "msg": "signature"})
+        single = router.delete(f"{API}/spot/order").respond(json={"orderId": "1", "status": "NEW"})
+        await venue.cancel_many([OrderRef("lot-1", "BTCUSD", "1"), OrderRef("lot-2", "BTCUSD", "2")])
+        assert (bulk.call_count, single.call_count) == (1, 2)
+
+    with_venue(case)
+
+
+def test_what_a_bulk_cancellation_could_not_do_is_raised() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        listed = {"code": "0000", "result": [{"orderId": "1", "code": "0211"}]}
+        router.delete(f"{API}/spot/cancelOrderByIds").respond(json=listed)
+        with pytest.raises(Rejected) as caught:
+            await venue.cancel_many([OrderRef("lot-1", "BTCUSD", "1")])
+        assert caught.value.reason is RejectReason.NOT_FOUND
+
+    with_venue(case)
+
+
+def test_a_reading_refused_for_the_clock_is_asked_again_after_measuring() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        refusal = httpx.Response(400, json={"code": "-1021", "msg": "outside of the recvWindow"})
+        router.get(f"{API}/spot/openOrders").mock(side_effect=[refusal, httpx.Response(200, json=[])])
+        assert await venue.open_orders("BTCUSD") == []
+        assert router.get(f"{API}/time").call_count == 2
+
+    with_venue(case)
+
+
+def test_nothing_is_sent_for_an_id_that_cannot_be_signed() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        with pytest.raises(VenueError):
+            await venue.cancel(OrderRef("lot 1", "BTCUSD"))
+        assert not router.calls
+
+    with_venue(case)
+
+
+def test_the_permissions_say_what_cannot_be_seen() -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        seen = await venue.permissions()
+        assert (seen.trade, seen.withdraw) == (None, None)
+        assert "must confirm" in seen.note
+
+    with_venue(case)
