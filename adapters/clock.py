@@ -27,7 +27,7 @@ class SystemClock:
 
     async def sleep_until(self, moment: datetime) -> None:
         # The wall clock can be stepped while we sleep, so look again until it agrees.
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
 
 
@@ -52,5 +52,5 @@ class LoopClock:
         return self._start + timedelta(microseconds=round(elapsed * 1_000_000)) + self.skew
 
     async def sleep_until(self, moment: datetime) -> None:
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)

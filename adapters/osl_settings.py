@@ -55,8 +55,8 @@ class OslSettings:
     ``transaction/list``, for which clients in use disagree. ``client_id_on_create`` names the field that carries our
     order id in a new order and in the reply. ``taker_fee`` and ``maker_fee`` are this account's own rates (fractions);
     without them the default rates of ``/api/v5/symbols`` are planned with. ``client_type`` says which availability
-    flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``executions_page`` (500 at most, documented)
-    and ``ledger_page`` are rows per request of the executions and of the brokerage ledger.
+    flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``executions_page`` (500 at
+    most, documented) and ``ledger_page`` are rows per request of the executions and of the brokerage ledger.
     """
 
     base_url: str

@@ -84,7 +84,7 @@ class Transport:
 
     async def write(self, build: Callable[[], httpx.Request]) -> Answer:
         """Send a request that may have an effect, exactly once. Returns only an answer below 500 with a JSON body
-        (or an empty one: ``is_json`` false, ``text`` empty). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
+        (or an empty one: ``is_json`` false). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
         await self._orders.acquire()
         self._refuse_while_closed()
         try:

@@ -100,7 +100,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """FIX OrdStatus, reduced to what the engine needs. ``UNRECOGNISED`` is any word that the venue does not document."""
+    """FIX OrdStatus, reduced to what the engine needs. ``UNRECOGNISED`` is any word that is not documented."""
 
     NEW = "new"
     PARTIALLY_FILLED = "partially_filled"

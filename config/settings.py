@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.journal_path import DEFAULT as DEFAULT_JOURNAL
 from config.logging import LogFormat, LogLevel
 from config.toml_file import faults, read_toml
 from executor.errors import CredentialsRefused, InputRefused
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    journal: Path = Path("var/journal.sqlite")
+    journal: Path = DEFAULT_JOURNAL
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
     secrets_dir: Path | None = None

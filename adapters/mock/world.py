@@ -27,7 +27,7 @@ from adapters.mock.params import DEEP, THIN, MarketParams, VenueGrid
 from adapters.mock.tape import ReplayTape, SimulatedTape
 
 API_KEY = "mock-key"
-SECRET = "bW9jay1zZWNyZXQtb2YtdGhlLWRyeS1ydW4="  # Base64, as OSL wants it; HashKey takes any text
+SECRET = "bW9jay1zZWNyZXQtb2YtdGhlLWRyeS1ydW4="  # noqa: S105 - public. Base64, as OSL wants it; HashKey takes any text
 RFQ_ACCEPT_PATH = "/api/v1/mock/acceptQuote"
 
 # Fees as published for the lowest tiers (fractions): OSL taker 0.05 %, maker 0; HashKey VIP0 0.29 % both.
@@ -49,7 +49,7 @@ class Credit:
 @dataclass(frozen=True, slots=True)
 class WorldSpec:
     """What is simulated: the pair, the seed, and either a starting price or candles to replay. ``latency`` is one way
-    over the wire, seconds. ``market_params`` are those of the whole market (prices, volumes, how our footprint is felt),
+    over the wire. ``market_params`` are those of the whole market (prices, volumes, how our footprint is felt),
     ``venue_params`` those of the two venues' own books: thin books on a deep market is what Hong Kong looks like."""
 
     base: str
@@ -61,7 +61,7 @@ class WorldSpec:
     candles: Sequence[Candle] | None = None
     market_params: MarketParams = DEEP
     venue_params: MarketParams = THIN
-    latency: float = 0.05
+    latency: timedelta = timedelta(milliseconds=50)
 
 
 class MockWorld:
@@ -145,14 +145,14 @@ class MockWorld:
 class Delayed(httpx.AsyncBaseTransport):
     """A wire that takes ``one_way`` seconds in each direction."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, one_way: float) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, one_way: timedelta) -> None:
         self._inner = inner
         self._one_way = one_way
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(self._one_way)
+        await asyncio.sleep(self._one_way.total_seconds())
         response = await self._inner.handle_async_request(request)
-        await asyncio.sleep(self._one_way)
+        await asyncio.sleep(self._one_way.total_seconds())
         return response
 
 

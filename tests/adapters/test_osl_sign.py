@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -98,4 +99,4 @@ def test_tonce_only_moves_forward_whatever_the_clock_does(steps):
     for step in steps:
         now += timedelta(microseconds=step)
         given.append(tonce.next(now))
-    assert all(earlier < later for earlier, later in zip(given, given[1:], strict=False))
+    assert all(earlier < later for earlier, later in pairwise(given))

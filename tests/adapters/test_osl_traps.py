@@ -30,6 +30,7 @@ from adapters.venue import (
     TimeInForce,
     Unknown,
     Venue,
+    VenueError,
 )
 from executor.engine.virtual_time import run_virtual
 
@@ -395,7 +396,7 @@ def test_secrets_are_in_no_message():
         router.post("/api/v4/order").respond(401, json={"error": {"message": "no", "name": "N"}})
         router.post("/api/3/retail/trade").mock(side_effect=httpx.ReadError(SECRET))
         for call in (osl.place(order()), osl.accept(quote(), "a-1")):
-            with pytest.raises(Exception) as fault:  # noqa: PT011
+            with pytest.raises(VenueError) as fault:
                 await call
             assert SECRET not in str(fault.value)
 

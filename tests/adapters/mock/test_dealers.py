@@ -36,9 +36,7 @@ def test_quotes_are_repeatable_sorted_and_within_the_formula():
 
 def test_spread_on_average():
     _, dealers = opened()
-    spreads = [
-        spread(q) for n in range(400) for q in dealers.quote(Decimal(50), START + timedelta(seconds=n))
-    ]
+    spreads = [spread(q) for n in range(400) for q in dealers.quote(Decimal(50), START + timedelta(seconds=n))]
     assert sum(spreads) / len(spreads) == pytest.approx(2 + 0.85 * 2 / 3 * DEEP.impact_bps(50), abs=0.15)
 
 

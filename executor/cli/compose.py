@@ -1,0 +1,98 @@
+"""Puts the parts of a command together: venues from profiles, journal, display, logging."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+from pydantic import SecretStr
+
+from adapters.clock import Clock
+from adapters.mock.world import API_KEY, SECRET, MockWorld
+from adapters.registry import adapter
+from adapters.venue import Venue
+from config.logging import configure_logging
+from config.settings import Settings, VenueProfile, adapter_settings, load_keys, load_settings
+from executor.cli.output import Display
+from executor.domain.parent import Parent, ParentStatus
+from executor.engine.narrate import narrate
+from executor.engine.parent_log import Observer
+from executor.errors import InputRefused, RuleRefused
+from executor.exit_codes import ExitCode
+from executor.journal.line import Line
+from executor.report.summary import summarise
+
+Kind = Literal["mock", "sandbox", "production"]
+
+
+def settings_for(quiet: bool) -> Settings:
+    """Settings, with logging set up. ``quiet`` keeps rehearsals to warnings unless the environment says otherwise."""
+    settings = load_settings()
+    level = "error" if quiet and "log_level" not in settings.model_fields_set else settings.log_level
+    configure_logging(settings.log_format, level)
+    return settings
+
+
+def profiles(settings: Settings, names: Sequence[str], kind: Kind) -> list[VenueProfile]:
+    """The profile of each venue for this kind of place. Raises ``InputRefused``."""
+    found = []
+    for name in names:
+        profile = settings.profile(name if kind == "production" else f"{name}-{kind}")
+        if profile.kind != kind:
+            raise InputRefused(f"venue profile {profile.name} is of kind {profile.kind}, {kind} was asked for")
+        found.append(profile)
+    return found
+
+
+def mocked(world: MockWorld, settings: Settings, names: Sequence[str], clock: Clock) -> list[Venue]:
+    """Real adapters whose wire ends in the mocked venues of ``world``."""
+    strangers = [name for name in names if name not in world.apps]
+    if strangers:
+        raise RuleRefused(f"venue: {', '.join(strangers)} cannot be rehearsed; mocked venues: {', '.join(world.apps)}")
+    return [
+        _build(profile, _mock_keys(), world.client(profile.adapter), clock)
+        for profile in profiles(settings, names, "mock")
+    ]
+
+
+def connected(settings: Settings, names: Sequence[str], kind: Kind, clock: Clock) -> list[Venue]:
+    """Adapters over real sockets. Raises ``CredentialsRefused`` when a key is missing."""
+    return [
+        _build(
+            profile,
+            _mock_keys() if kind == "mock" else load_keys(profile, settings),
+            httpx.AsyncClient(timeout=httpx.Timeout(10, connect=5)),
+            clock,
+        )
+        for profile in profiles(settings, names, kind)
+    ]
+
+
+def _build(profile: VenueProfile, keys: dict[str, SecretStr], client: httpx.AsyncClient, clock: Clock) -> Venue:
+    return adapter(profile.adapter)(adapter_settings(profile, keys), client, clock)
+
+
+def _mock_keys() -> dict[str, SecretStr]:
+    # The mock's keys are public: they open nothing but the mock.
+    return {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}
+
+
+def observer(display: Display) -> Observer:
+    """Tells the display and the log of every durable event."""
+
+    def told(line: Line) -> None:
+        display.event(line)
+        narrate(line)
+
+    return told
+
+
+def finish(state: Parent, display: Display, extra: dict[str, Any]) -> ExitCode:
+    """Show the summary; the exit code says whether all was sold."""
+    display.summary(summarise(state) | extra)
+    return ExitCode.OK if state.status is ParentStatus.COMPLETED else ExitCode.REFUSED
+
+
+def existing(path: str) -> Path:
+    """The path, for click options that name a file to read."""
+    return Path(path)

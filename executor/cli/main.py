@@ -1,0 +1,77 @@
+"""The `executor` command. Sub-commands are imported when they are called, so that light ones start fast."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from executor.errors import ExecutorError
+from executor.exit_codes import ExitCode
+
+# Command -> module that holds it under the same name (dashes as underscores) and its line in the help.
+_COMMANDS = {
+    "demo": ("executor.cli.dry_run", "Sell 500 BTC on mocked OSL and HashKey: eight hours in seconds."),
+    "dry-run": ("executor.cli.dry_run", "Rehearse a mandate on mocked venues under a virtual clock."),
+    "run": ("executor.cli.run", "Sell a mandate's holding on venues, on the wall clock; again to go on."),
+    "mock-venues": ("executor.cli.mock_venues", "Serve mocked OSL and HashKey on sockets."),
+    "venues": ("executor.cli.venues", "Check venues: connection, signature, clock, pairs, permissions."),
+    "status": ("executor.cli.look", "Every parent order and how it stands."),
+    "orders": ("executor.cli.look", "Every child order."),
+    "fills": ("executor.cli.look", "Every execution."),
+    "simulate": ("executor.cli.simulate", "Seeded worlds full of faults: shows that nothing is sold twice."),
+}
+
+
+class Lazy(click.Group):
+    """A group that knows its commands by name and imports each only to run it or to show its own help."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="disposal-executor")
+def cli() -> None:
+    """Sell a large seized crypto holding on licensed Hong Kong venues, and prove it.
+
+    Begin with `executor demo`. Data goes to stdout, messages for people to stderr; `--json` gives data for programs.
+    The exit code says how it ended (docs/exit-codes.md).
+    """
+
+
+def main() -> None:
+    """Run the command line; every failure is one clear sentence and a documented exit code."""
+    try:
+        result = cli.main(standalone_mode=False)
+        code = result if isinstance(result, int) else ExitCode.OK
+    except ExecutorError as error:
+        click.echo(f"executor: {error}", err=True)
+        code = error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("executor: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`executor fills | head`); point stdout away so that exit stays silent.
+        sys.stdout = None
+        code = ExitCode.OK
+    except OSError as error:
+        click.echo(f"executor: {error}; check the path, the permissions and the disk", err=True)
+        code = ExitCode.ERROR
+    sys.exit(int(code))

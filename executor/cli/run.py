@@ -1,0 +1,79 @@
+"""`executor run`: sell a mandate's holding on venues reached over sockets, on the wall clock."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from adapters.clock import SystemClock
+from config.journal_path import journal_path
+from config.mandates import load_mandate
+from executor.cli.compose import Kind, connected, finish, observer, settings_for
+from executor.cli.output import Display, display
+from executor.domain.plan import Mandate, Plan
+from executor.engine.runner import Runner
+from executor.errors import ExecutorError, NotApproved
+from executor.exit_codes import ExitCode
+from executor.journal.journal import Journal
+from executor.journal.sqlite import SqliteStore
+
+
+@click.command("run")
+@click.argument("mandate", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--on",
+    "kind",
+    type=click.Choice(["mock", "sandbox", "production"]),
+    required=True,
+    help="Which venues: the profiles <venue>-mock, <venue>-sandbox or <venue> of the venues directory.",
+)
+@click.option(
+    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
+def run(mandate: Path, kind: Kind, journal: Path | None, as_json: bool) -> int:
+    """Sell MANDATE's holding by its plan. Ctrl-C stops in good order: resting orders are cancelled and the record is
+    complete; the same command goes on where it stopped. A second Ctrl-C leaves at once."""
+    entrusted, plan = load_mandate(mandate)
+    if kind == "production":
+        raise NotApproved(
+            "production venues need a plan approved by two people, which this version cannot record; "
+            "use --on mock or --on sandbox"
+        )
+    shown = display(as_json)
+    try:
+        return int(asyncio.run(_run(entrusted, plan, kind, journal_path(journal), shown)))
+    finally:
+        shown.close()
+
+
+async def _run(mandate: Mandate, plan: Plan, kind: Kind, path: Path, shown: Display) -> ExitCode:
+    clock = SystemClock()
+    venues = connected(settings_for(quiet=False), plan.venues, kind, clock)
+    journal = Journal(SqliteStore(path), threaded=True)
+    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown))
+    _stop_on_signals(runner)
+    try:
+        state = await runner.run()
+    except ExecutorError:
+        if runner.state.created is not None:
+            finish(runner.state, shown, {})
+        raise
+    finally:
+        await runner.aclose()
+        await journal.aclose()
+    return finish(state, shown, {})
+
+
+def _stop_on_signals(runner: Runner) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        click.echo("executor: stopping: cancelling what rests; once more to leave at once", err=True)
+        runner.stop.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
