@@ -93,8 +93,7 @@ def _show(seen: dict[str, Any], as_json: bool) -> None:
         f"{seen['venue']}: clock offset {seen['clock_offset_ms']} ms, {seen['pairs']} pairs, "
         f"open: {', '.join(seen['pairs_open'])}"
     )
-    click.echo(
-        f"  may trade: {words[seen['may_trade']]}  may withdraw: {words[seen['may_withdraw']]}  {seen['permissions_note']}".rstrip()
-    )
+    may = f"  may trade: {words[seen['may_trade']]}  may withdraw: {words[seen['may_withdraw']]}"
+    click.echo(f"{may}  {seen['permissions_note']}".rstrip())
     for purse in seen["purses"]:
         click.echo(f"  {purse['account']:<12}{purse['asset']:<6} free {purse['free']}  locked {purse['locked']}")
