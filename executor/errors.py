@@ -69,6 +69,10 @@ class GuardHalts(Stopped):
         self.reason = reason
 
 
+class Held(Stopped):
+    """A person paused or killed this scope; `executor status` shows who and why, `executor resume` lets it go on."""
+
+
 class TakenOver(Stopped):
     """Another process writes this parent order's record; this one has stopped. Let the other one finish."""
 

@@ -12,9 +12,11 @@ whatever we have left. All of this is an assumption of the model, and every numb
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from typing import Protocol
 
 from adapters.mock.market import Market
 from adapters.mock.params import STEP, MarketParams
@@ -39,6 +41,13 @@ class DealerQuote:
     """Unique among the quotes of one `Dealers`."""
     mid: Decimal
     """The mid when the quote was made, for measuring its spread."""
+
+
+class DealersLike(Protocol):
+    """Who answers requests for quote on one pair."""
+
+    def quote(self, qty: Decimal, now: datetime, /) -> Sequence[DealerQuote]: ...
+    def accept(self, quote: DealerQuote, now: datetime, /) -> bool: ...
 
 
 class Dealers:

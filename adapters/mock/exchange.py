@@ -169,6 +169,8 @@ class MockExchange:
         self.min_order_fee = min_order_fee
         self.refuse_duplicates = refuse_duplicates
         self.trading = True
+        self.fee_asset = quote
+        """The asset in which fees are taken; a fault may change it for a while."""
         self.wallets: dict[str, Wallet] = {} if wallets is None else wallets
         for asset, amount in (balances or {}).items():
             self.wallet(asset).free += amount
@@ -214,10 +216,22 @@ class MockExchange:
         self.settle()
         return self._take_off(order_id, MockStatus.CANCELED)
 
-    def expel(self, order_id: str) -> MockOrder:
-        """Take a live order off the book as the venue would of its own accord (for tests)."""
+    def expel(self, order_id: str, status: MockStatus = MockStatus.WITHDRAWN) -> MockOrder:
+        """Take a live order off the book as the venue would of its own accord (for tests and faults)."""
         self.settle()
-        return self._take_off(order_id, MockStatus.WITHDRAWN)
+        return self._take_off(order_id, status)
+
+    def hit(self, order_id: str, qty: Decimal) -> MockOrder:
+        """Let somebody take ``qty`` of a resting order, at its own price, now (for tests and faults)."""
+        order = self.orders[order_id]
+        left = self.book.withdraw(order_id)
+        assert left == order.leaves_qty, f"the book holds {left} of an order that has {order.leaves_qty} left"
+        self._book(order, order.limit_px, qty, self.clock.now(), is_maker=True)
+        if order.leaves_qty:
+            self.book.rest_ask(order_id, order.limit_px, order.leaves_qty)
+        else:
+            del self._live[order_id]
+        return order
 
     def find(self, order_id: str | None = None, client_id: str | None = None) -> MockOrder | None:
         """The order by either id; of several with one client id the latest."""
@@ -292,7 +306,7 @@ class MockExchange:
         fee = (rate * notional).quantize(_FEE_GRID, rounding=ROUND_UP)
         supplement = self._supplement(order, fee) if qty == order.leaves_qty else Decimal(0)
         trade = MockTrade(
-            self._new_id(), qty, px, notional, fee + supplement, self.quote, at, is_maker, fee_supplement=supplement
+            self._new_id(), qty, px, notional, fee + supplement, self.fee_asset, at, is_maker, fee_supplement=supplement
         )
         order.trades.append(trade)
         order.cum_qty += qty
@@ -300,7 +314,8 @@ class MockExchange:
         order.status = MockStatus.PARTIALLY_FILLED if order.leaves_qty else MockStatus.FILLED
         order.updated_at = at
         self.wallet(self.base).locked -= qty
-        self.wallet(self.quote).free += notional - trade.fee
+        self.wallet(self.quote).free += notional
+        self.wallet(self.fee_asset).free -= trade.fee
 
     def _supplement(self, order: MockOrder, last_fee: Decimal) -> Decimal:
         paid = sum((trade.fee for trade in order.trades), last_fee)

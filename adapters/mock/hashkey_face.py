@@ -37,7 +37,7 @@ _PLACE_CODES = {
 
 
 class HashKeyFace:
-    """The state of the wire: keys, accounts, rate windows. See :func:`hashkey_face`."""
+    """The state of the wire: keys, accounts, rate windows. ``rules`` may be changed. See :func:`hashkey_face`."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class HashKeyFace:
         self._clock = clock
         self.gate = Gate(clock, api_key=api_key, secret=secret, limit_rates=limit_rates)
         self._site = site
-        self._rules = rules
+        self.rules = dict(rules)
         self._custody = custody
         self.rfq = MockRfq(exchanges, dealers, clock)
 
@@ -246,7 +246,7 @@ class HashKeyFace:
         return exchange
 
     def _rules_of(self, symbol: str) -> HashKeyRules:
-        return self._rules.get(symbol) or HashKeyRules()
+        return self.rules.get(symbol) or HashKeyRules()
 
     def _find(self, params: Params, client_field: str) -> MockOrder | None:
         self._settle()
@@ -277,7 +277,8 @@ def hashkey_face(
     rfq_accept_path: str | None = None,
 ) -> Starlette:
     """The app. ``exchanges`` and ``dealers`` by symbol; ``clock`` is the venue's own and may be skewed; ``custody``
-    are holdings in the account that cannot trade."""
+    are holdings in the account that cannot trade. ``app.state.face`` is the face itself, for tests that look behind
+    the wire."""
     face = HashKeyFace(
         exchanges,
         dealers,
@@ -318,7 +319,9 @@ def hashkey_face(
     ]
     routes = [_route(face, method, path, handler, kind) for method, path, kind, handler in private]
     routes += [_route(face, "GET", path, handler, None) for path, handler in public]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _edge_page})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _edge_page})
+    app.state.face = face
+    return app
 
 
 def _route(face: HashKeyFace, method: str, path: str, handler: Handler, kind: str | None) -> Route:

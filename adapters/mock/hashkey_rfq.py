@@ -6,12 +6,12 @@ acceptance; a second one answers -1141. Times are in seconds, as in the document
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 
 from adapters.clock import Clock
-from adapters.mock.dealers import DealerQuote, Dealers
+from adapters.mock.dealers import DealerQuote, DealersLike
 from adapters.mock.exchange import MockExchange, Refused
 from adapters.mock.hashkey_rows import EPOCH, ApiError, Json, ms, plain
 
@@ -35,17 +35,29 @@ class _Quoted:
 class MockRfq:
     """Quotes given out and what became of them."""
 
-    def __init__(self, exchanges: Mapping[str, MockExchange], dealers: Mapping[str, Dealers], clock: Clock) -> None:
+    def __init__(self, exchanges: Mapping[str, MockExchange], dealers: Mapping[str, DealersLike], clock: Clock) -> None:
         self._exchanges = exchanges
-        self._dealers = dealers
+        self.dealers = dict(dealers)
         self._clock = clock
         self._quotes: dict[str, _Quoted] = {}
+
+    def executed(self) -> list[tuple[str, str, Decimal, Decimal]]:
+        """Every quote that became a trade: our order's id, the quote's id, quantity, money."""
+        return [(one.order_id, one.quote_id, one.qty, one.amount) for one in self._quotes.values() if one.done]
+
+    def expire(self, quote_id: str) -> bool:
+        """End the life of a quote now (for faults). False if there is no such open quote."""
+        quoted = self._quotes.get(quote_id)
+        if quoted is None or quoted.order_id:
+            return False
+        quoted.offer = replace(quoted.offer, expires_at=quoted.exchange.clock.now())
+        return True
 
     def get_quote(self, params: dict[str, str]) -> object:
         if ("sellAmount" in params) == ("buyAmount" in params):
             raise ApiError("-1130", "exactly one of buyAmount and sellAmount must be sent")
         symbol = params.get("sellCcy", "") + params.get("buyCcy", "")
-        exchange, dealers = self._exchanges.get(symbol), self._dealers.get(symbol)
+        exchange, dealers = self._exchanges.get(symbol), self.dealers.get(symbol)
         if exchange is None or dealers is None or "sellAmount" not in params:
             raise ApiError("0201", "Instrument not found")
         try:
@@ -86,7 +98,7 @@ class MockRfq:
         quoted.client_id = params.get("clientOrderId", "")
         quoted.order_id = f"{quoted.quote_id[3:]}1"
         quoted.submitted_at = self._clock.now()
-        quoted.done = self._dealers[exchange.symbol].accept(quoted.offer, exchange.clock.now())
+        quoted.done = self.dealers[exchange.symbol].accept(quoted.offer, exchange.clock.now())
         if quoted.done:
             try:
                 exchange.book_trade(quoted.qty, quoted.amount)

@@ -16,9 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.clock import Clock
+from adapters.mock.dealers import DealersLike
 from adapters.mock.exchange import MockExchange, MockOrder, MockStatus, Refusal, Refused, Wallet
 from adapters.mock.osl_gate import Denied, Gate, as_json, iso, ms, parsed, plain, v4_error
-from adapters.mock.osl_rfq_face import BrokerageFace, DealersLike
+from adapters.mock.osl_rfq_face import BrokerageFace
 from adapters.mock.osl_rows import CLIENT_ID_FIELD, FIELDS, TIF, PairRules, execution_row, order_row
 
 _EXECUTIONS_MAX = 500

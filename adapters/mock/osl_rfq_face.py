@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.clock import Clock
-from adapters.mock.dealers import DealerQuote
+from adapters.mock.dealers import DealerQuote, DealersLike
 from adapters.mock.exchange import MockExchange, Wallet
 from adapters.mock.osl_gate import Denied, Gate, as_json, ms, plain
 
@@ -25,13 +24,6 @@ QUOTE_LIFE = timedelta(seconds=7)  # in every quote that was captured
 _QUOTE_ID_BYTES = 260  # 348 characters of Base64
 _DECIMALS = {"USDT": 3}  # of settlement amounts; others have two
 _BASE_DECIMALS = 8
-
-
-class DealersLike(Protocol):
-    """Who answers requests for quote on one pair."""
-
-    def quote(self, qty: Decimal, now: datetime, /) -> Sequence[DealerQuote]: ...
-    def accept(self, quote: DealerQuote, now: datetime, /) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -62,7 +54,7 @@ class MockRfqTrade:
 
 
 class BrokerageFace:
-    """Handlers of v3. ``pricing``, ``max_qty`` and ``switches`` may be changed by a test."""
+    """Handlers of v3. ``pricing``, ``max_qty``, ``switches`` and ``dealers`` may be changed by a test."""
 
     def __init__(
         self,
@@ -74,7 +66,7 @@ class BrokerageFace:
         read_methods: Sequence[str],
     ) -> None:
         self._exchanges = exchanges
-        self._dealers = dealers
+        self.dealers = dict(dealers)
         self._clock = clock
         self._gate = gate
         self._read_methods = list(read_methods)
@@ -110,11 +102,11 @@ class BrokerageFace:
         symbol = f"{wanted.get('tradedCurrency')}{wanted.get('settlementCurrency')}"
         if qty <= 0:
             return self._answer({}, "TOO_SMALL")
-        if symbol not in self._dealers:
+        if symbol not in self.dealers:
             return self._answer({"quoteResponse": {"responseCode": "", "errorCode": "s200003"}})
         if qty > self.max_qty:
             return self._answer({"quoteResponse": {"responseCode": "PER_TXN_LIMIT_EXCEEDED"}})
-        offers = self._dealers[symbol].quote(qty, self._clock.now()) if self.pricing else []
+        offers = self.dealers[symbol].quote(qty, self._clock.now()) if self.pricing else []
         if not offers:
             return self._answer({"quoteResponse": {"responseCode": "CANNOT_PRICE"}})
         return self._answer({"quoteResponse": self._quoted(self._new_quote(symbol, qty, offers[0]))})
@@ -168,7 +160,7 @@ class BrokerageFace:
         if self.wallets.get(exchange.base, Wallet()).free < quote.qty:
             return self._no_trade(quote.quote_id, "INSUFFICIENT_FUND", "s400013")
         if quote.traded is None:
-            quote.traded = self._dealers[quote.symbol].accept(quote.dealer_quote, now)
+            quote.traded = self.dealers[quote.symbol].accept(quote.dealer_quote, now)
             done_at = now + quote.dealer_quote.hold
             # Decided and booked in one step, shown in the ledger when the hold is over: a client that hangs up
             # meanwhile does not undo the trade.
@@ -230,7 +222,7 @@ class BrokerageFace:
                 "priceDecimals": 8,
                 "engineSettings": {**self.switches, "displayEnabled": True, "verifyRequired": True},
             }
-            for symbol in self._dealers
+            for symbol in self.dealers
         }
         return self._answer({"currencyStatic": {"currencies": {}, "currencyPairs": pairs}})
 

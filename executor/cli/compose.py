@@ -1,5 +1,6 @@
 """Puts the parts of a command together: venues from profiles, journal, display, logging."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,10 @@ from adapters.mock.world import API_KEY, SECRET, MockWorld
 from adapters.registry import adapter
 from adapters.venue import Venue
 from config.logging import configure_logging
-from config.settings import Settings, VenueProfile, adapter_settings, load_keys, load_settings
+from config.settings import PREFIX, Settings, VenueProfile, adapter_settings, load_keys, load_settings
 from executor.cli.output import Display
-from executor.domain.parent import Parent, ParentStatus
+from executor.domain.orders import ParentStatus
+from executor.domain.parent import Parent
 from executor.engine.narrate import narrate
 from executor.engine.parent_log import Observer
 from executor.errors import InputRefused, RuleRefused
@@ -60,7 +62,7 @@ def connected(settings: Settings, names: Sequence[str], kind: Kind, clock: Clock
     return [
         _build(
             profile,
-            _mock_keys() if kind == "mock" else load_keys(profile, settings),
+            _keys(profile, settings),
             httpx.AsyncClient(timeout=httpx.Timeout(10, connect=5)),
             clock,
         )
@@ -75,6 +77,15 @@ def _build(profile: VenueProfile, keys: dict[str, SecretStr], client: httpx.Asyn
 def _mock_keys() -> dict[str, SecretStr]:
     # The mock's keys are public: they open nothing but the mock.
     return {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}
+
+
+def _keys(profile: VenueProfile, settings: Settings) -> dict[str, SecretStr]:
+    """The operator's keys. A mock needs none: the public ones are used where the environment names no others."""
+    if profile.kind != "mock":
+        return load_keys(profile, settings)
+    stem = f"{PREFIX}{profile.name}".replace("-", "_").upper()
+    public = {f"{stem}_{name.upper()}": key.get_secret_value() for name, key in _mock_keys().items()}
+    return load_keys(profile, settings.model_copy(update={"secrets_dir": None}), public | dict(os.environ))
 
 
 def observer(display: Display) -> Observer:

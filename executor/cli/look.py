@@ -8,10 +8,12 @@ from typing import Any
 import click
 
 from config.journal_path import journal_path
+from executor.domain.control import Hold
 from executor.domain.money import plain
+from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.journal.line import decode
-from executor.journal.sqlite import open_reading, read_lines, stream_names
+from executor.journal.sqlite import open_reading, read_holds, read_lines, stream_names
 
 _journal = click.option(
     "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
@@ -32,11 +34,27 @@ def _parents(path: Path) -> Iterator[Parent]:
         db.close()
 
 
+def _holds(path: Path) -> list[Hold]:
+    db = open_reading(path)
+    try:
+        return read_holds(db)
+    finally:
+        db.close()
+
+
 @click.command("status")
 @_journal
 @_json
 def status(journal: Path | None, as_json: bool) -> None:
-    """Every parent order: how it stands, what is sold, what is exposed, and why it waits or stopped."""
+    """Every parent order: how it stands, what is sold, what is exposed, and why it waits or stopped; and what people
+    have paused or killed."""
+    for hold in _holds(journal_path(journal)):
+        if as_json:
+            click.echo(
+                json.dumps({"hold": hold.scope, "action": hold.action, "who": hold.who, "why": hold.why, "at": hold.at})
+            )
+        else:
+            click.echo(f"{hold.at}  {hold}", err=True)
     rows = (
         {
             "parent": state.spec.parent_id,
@@ -49,11 +67,17 @@ def status(journal: Path | None, as_json: bool) -> None:
             "open": len(state.open),
             "rule": state.status_rule,
             "reason": state.status_reason,
+            "breaks": [f"{venue}: {name}: {detail}" for (venue, name), detail in state.breaks.items()],
+            "parked": [c.client_order_id for c in state.open.values() if c.status is ChildStatus.PARKED],
             "last_at": state.now.isoformat(),
         }
         for state in _parents(journal_path(journal))
     )
-    _show(rows, as_json, ("parent", "case", "status", "sold", "asked", "asset", "exposed", "open", "reason"))
+    _show(
+        rows,
+        as_json,
+        ("parent", "case", "status", "sold", "asked", "asset", "exposed", "open", "parked", "breaks", "reason"),
+    )
 
 
 @click.command("orders")

@@ -18,6 +18,11 @@ _COMMANDS = {
     "status": ("executor.cli.look", "Every parent order and how it stands."),
     "orders": ("executor.cli.look", "Every child order."),
     "fills": ("executor.cli.look", "Every execution."),
+    "pause": ("executor.cli.control", "Stop new orders for a parent, case, venue or all."),
+    "resume": ("executor.cli.control", "Clear a pause, a kill or a halt."),
+    "kill": ("executor.cli.control", "Cancel everything and refuse new orders until resumed."),
+    "resolve": ("executor.cli.control", "Settle an order that was left for a person."),
+    "explain": ("executor.cli.control", "Explain a difference between the record and a venue."),
     "simulate": ("executor.cli.simulate", "Seeded worlds full of faults: shows that nothing is sold twice."),
 }
 

@@ -29,6 +29,7 @@ class JsonLines:
 
     def event(self, line: Line) -> None:
         sys.stdout.write(encode(line) + "\n")
+        sys.stdout.flush()  # whoever reads a pipe must see what happens when it happens
 
     def summary(self, values: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps({"kind": "summary"} | values) + "\n")

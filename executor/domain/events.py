@@ -238,6 +238,110 @@ class ParentFinished(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class ChildSettled(Event, frozen=True, kw_only=True):
+    """A person settled what asking could not: nothing more than the recorded fills will come of this order. Fills that
+    the person adds stand before it as ``FillRecorded``. ``act`` is the act's version in the parent's acts stream."""
+
+    client_order_id: str
+    act: int
+    who: str
+    why: str
+
+
+class BreakFound(Event, frozen=True, kw_only=True):
+    """The venue and the record differ. Nothing new is sent to that venue until a person has explained it. ``name`` is
+    one of the names in :mod:`executor.engine.reconcile`."""
+
+    venue: str
+    name: str
+    detail: str
+
+
+class BreakExplained(Event, frozen=True, kw_only=True):
+    """A person explained a break; the venue may be used again."""
+
+    venue: str
+    name: str
+    act: int
+    who: str
+    why: str
+
+
+class ParentResumed(Event, frozen=True, kw_only=True):
+    """A person let a halted parent order go on."""
+
+    act: int
+    who: str
+    why: str
+
+
+class ActRefused(Event, frozen=True, kw_only=True):
+    """A person's act could not be carried out; ``reason`` says why. Nothing was changed."""
+
+    act: int
+    reason: str
+
+
+# --- what people do: streams of their own, so that a parent's stream has one writer ------------------------------
+
+
+class ControlSet(Event, frozen=True, kw_only=True):
+    """No new orders in ``scope`` (``all``, ``case/ID``, ``venue/NAME`` or ``parent/ID``) until it is cleared.
+
+    ``action`` is ``pause`` or ``kill``; ``cancel`` says whether resting orders are cancelled (a kill always does)."""
+
+    scope: str
+    action: str
+    cancel: bool
+    who: str
+    why: str
+
+
+class ControlCleared(Event, frozen=True, kw_only=True):
+    """Orders are allowed in ``scope`` again."""
+
+    scope: str
+    who: str
+    why: str
+
+
+class HandFill(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that a person read off the venue's own papers."""
+
+    trade_id: str
+    qty: Decimal
+    px: Decimal
+    notional: Decimal
+    fee: Decimal
+    fee_asset: str
+    at: datetime
+
+
+class SettleAsked(Event, frozen=True, kw_only=True):
+    """A person states what became of a parked order: these fills and no more."""
+
+    client_order_id: str
+    fills: list[HandFill]
+    who: str
+    why: str
+
+
+class ExplainAsked(Event, frozen=True, kw_only=True):
+    """A person explains a break."""
+
+    venue: str
+    name: str
+    who: str
+    why: str
+
+
+class ResumeAsked(Event, frozen=True, kw_only=True):
+    """A person lets a halted parent order go on."""
+
+    who: str
+    why: str
+
+
 ParentEvent = (
     ParentCreated
     | ParentTaken
@@ -253,11 +357,19 @@ ParentEvent = (
     | ChildResolved
     | ChildResent
     | ChildParked
+    | ChildSettled
     | FillRecorded
     | ChildClosed
+    | BreakFound
+    | BreakExplained
+    | ActRefused
     | ParentWaiting
     | ParentWorking
     | ParentHalted
+    | ParentResumed
     | ParentStopped
     | ParentFinished
 )
+ControlEvent = ControlSet | ControlCleared
+Act = SettleAsked | ExplainAsked | ResumeAsked
+AnyEvent = ParentEvent | ControlEvent | Act

@@ -1,6 +1,6 @@
 """Exact arithmetic for prices, quantities and money. Everything is ``Decimal``; nothing here rounds unasked."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -30,12 +30,18 @@ def plain(value: Decimal) -> str:
 
 def round_down(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of ``step`` that is not above ``value``: quantities round down, never selling more."""
-    return EXACT.multiply((value / step).to_integral_value(ROUND_FLOOR), step)
+    return EXACT.multiply(_steps(value, step), step)
 
 
 def round_up(value: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of ``step`` that is not below ``value``: a sell limit rounds up, never under the floor."""
-    return EXACT.multiply((value / step).to_integral_value(ROUND_CEILING), step)
+    return EXACT.minus(EXACT.multiply(_steps(EXACT.minus(value), step), step))
+
+
+def _steps(value: Decimal, step: Decimal) -> Decimal:
+    # A quotient of limited digits could round up over a whole number; whole steps and what is left over cannot.
+    steps = EXACT.divide_int(value, step)
+    return EXACT.subtract(steps, ONE) if EXACT.multiply(steps, step) > value else steps
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

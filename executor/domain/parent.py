@@ -5,14 +5,16 @@ all that might still be sold: open, sent, unknown and parked child orders count 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from executor.domain.events import (
+    ActRefused,
+    AnyEvent,
     ArrivalMarked,
+    BreakExplained,
+    BreakFound,
     ChildAcknowledged,
     ChildClosed,
     ChildIntended,
@@ -21,12 +23,13 @@ from executor.domain.events import (
     ChildRejected,
     ChildResent,
     ChildResolved,
+    ChildSettled,
     ChildUnknown,
     FillRecorded,
     ParentCreated,
-    ParentEvent,
     ParentFinished,
     ParentHalted,
+    ParentResumed,
     ParentStopped,
     ParentTaken,
     ParentWaiting,
@@ -35,80 +38,9 @@ from executor.domain.events import (
     QuotesAsked,
     SliceStarted,
 )
-from executor.domain.money import ZERO, add
+from executor.domain.money import ZERO, add, times
+from executor.domain.orders import Child, ChildStatus, ParentStatus, Tally
 from executor.errors import InvariantBroken
-
-
-class ChildStatus(StrEnum):
-    INTENDED = "intended"  # written down; whether it was sent is not known after a crash
-    WORKING = "working"  # the venue has it
-    UNKNOWN = "unknown"  # sent without an answer that settles it
-    PARKED = "parked"  # left for a person
-    CLOSED = "closed"  # nothing more will be filled
-
-
-class ParentStatus(StrEnum):
-    CREATED = "created"
-    WORKING = "working"
-    WAITING = "waiting"  # below the floor, out of hours: normal, reported
-    STOPPED = "stopped"  # left in good order by its process; may be run again
-    HALTED = "halted"  # a guard stopped it; a person must look
-    COMPLETED = "completed"  # all sold
-    ENDED = "ended"  # its window is over with quantity left
-
-
-@dataclass(slots=True)
-class Child:
-    """One child order as the record knows it."""
-
-    client_order_id: str
-    number: int
-    leg: int
-    slice: int
-    venue: str
-    method: str
-    symbol: str
-    qty: Decimal
-    limit_px: Decimal
-    time_in_force: str
-    post_only: bool
-    intended_at: datetime
-    quote_id: str = ""
-    quote_notional: Decimal | None = None
-    quote_expires_at: datetime | None = None
-    status: ChildStatus = ChildStatus.INTENDED
-    venue_order_id: str = ""
-    venue_status: str = ""
-    outcome: str = ""
-    sends: int = 1
-    cum_qty: Decimal = ZERO
-    cum_notional: Decimal = ZERO
-    cum_fee: Decimal = ZERO
-    trade_ids: set[str] = field(default_factory=set)
-
-    @property
-    def exposure_qty(self) -> Decimal:
-        """What this order might still sell."""
-        return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
-
-
-@dataclass(slots=True)
-class Tally:
-    """Running totals of a leg, a venue or a method."""
-
-    cum_qty: Decimal = ZERO
-    notional: Decimal = ZERO
-    fees: dict[str, Decimal] = field(default_factory=dict)
-    fills: int = 0
-    children: int = 0
-    exposure_qty: Decimal = ZERO
-
-    def book(self, fill: FillRecorded) -> None:
-        """Add one fill."""
-        self.cum_qty = add(self.cum_qty, fill.qty)
-        self.notional = add(self.notional, fill.notional)
-        self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
-        self.fills += 1
 
 
 class Parent:
@@ -139,6 +71,8 @@ class Parent:
         self.mids_sum = ZERO
         self.mids_count = 0
         self.breach = ""
+        self.breaks: dict[tuple[str, str], str] = {}  # venue and name: detail, until explained
+        self.acts_seen = 0
 
     # --- what the engine asks -----------------------------------------------------------------------------------
 
@@ -181,6 +115,10 @@ class Parent:
         tally = self.legs[leg]
         return Decimal(self.spec.legs[leg]["qty"]) - tally.cum_qty - tally.exposure_qty
 
+    def broken(self, venue: str) -> bool:
+        """True while a difference between this venue and the record is unexplained."""
+        return any(name == venue for name, _ in self.breaks)
+
     def check_intent(self, intent: ChildIntended) -> None:
         """Raise ``InvariantBroken`` unless this intent keeps every promise of the parent order."""
         spec = self.spec
@@ -199,17 +137,22 @@ class Parent:
             )
         if intent.venue not in spec.venues:
             raise InvariantBroken(f"{intent.client_order_id}: venue {intent.venue} is not in the plan")
+        if self.broken(intent.venue):
+            raise InvariantBroken(f"{intent.client_order_id}: {intent.venue} has unexplained breaks")
         if self.finished or self.status is ParentStatus.HALTED or self.breach:
             raise InvariantBroken(f"{intent.client_order_id}: the parent order is {self.breach or self.status}")
 
     # --- the fold -----------------------------------------------------------------------------------------------
 
-    def apply(self, event: ParentEvent, at: datetime) -> None:
+    def apply(self, event: AnyEvent, at: datetime) -> None:
         """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
         before, self.last_at = self.last_at, at
         if isinstance(event, ParentTaken) and before is not None and self.epoch:
             self.idle += at - before
-        _HANDLERS[type(event)](self, event)
+        handler = _HANDLERS.get(type(event))
+        if handler is None:
+            raise InvariantBroken(f"{type(event).__name__} does not belong into a parent order's stream")
+        handler(self, event)
         self.version += 1
 
     def _on_created(self, event: ParentCreated) -> None:
@@ -298,6 +241,25 @@ class Parent:
         child = self._child(event.client_order_id)
         child.status, child.outcome = ChildStatus.PARKED, event.reason
 
+    def _on_settled(self, event: ChildSettled) -> None:
+        self.acts_seen = event.act
+        self._close(self._child(event.client_order_id), f"settled by {event.who}: {event.why}")
+
+    def _on_break(self, event: BreakFound) -> None:
+        self.breaks[event.venue, event.name] = event.detail
+
+    def _on_explained(self, event: BreakExplained) -> None:
+        self.acts_seen = event.act
+        self.breaks.pop((event.venue, event.name), None)
+
+    def _on_resumed(self, event: ParentResumed) -> None:
+        self.acts_seen = event.act
+        self.breach = ""
+        self._set_status(ParentStatus.STOPPED, "", f"resumed by {event.who}: {event.why}")
+
+    def _on_act_refused(self, event: ActRefused) -> None:
+        self.acts_seen = event.act
+
     def _on_fill(self, event: FillRecorded) -> None:
         child = self._child(event.client_order_id)
         if event.trade_id in child.trade_ids:
@@ -311,7 +273,7 @@ class Parent:
         for tally in self._tallies(child):
             tally.book(event)
             tally.exposure_qty = add(tally.exposure_qty, -released)
-        self.rounding = add(self.rounding, event.px * event.qty - event.notional)
+        self.rounding = add(self.rounding, add(times(event.px, event.qty), -event.notional))
         # A fill is a fact and is booked whatever it breaks; the engine halts on a breach.
         if child.cum_qty > child.qty:
             self.breach = f"{child.client_order_id} filled {child.cum_qty}, more than its {child.qty}"
@@ -381,11 +343,16 @@ _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     ChildResolved: Parent._on_resolved,
     ChildResent: Parent._on_resent,
     ChildParked: Parent._on_parked,
+    ChildSettled: Parent._on_settled,
+    BreakFound: Parent._on_break,
+    BreakExplained: Parent._on_explained,
+    ActRefused: Parent._on_act_refused,
     FillRecorded: Parent._on_fill,
     ChildClosed: Parent._on_closed,
     ParentWaiting: Parent._on_waiting,
     ParentWorking: Parent._on_working,
     ParentHalted: Parent._on_halted,
+    ParentResumed: Parent._on_resumed,
     ParentStopped: Parent._on_stopped,
     ParentFinished: Parent._on_finished,
 }

@@ -96,6 +96,25 @@ class OtcLeg(Frozen):
     venues: tuple[Code, ...] | None = None
 
 
+class Guards(Frozen):
+    """When the engine stops by itself. Bounds are deliberately wide: they are for a market that cannot be trusted, not
+    for a price that is disliked. A person resumes.
+
+    ``stale_after``: a book that shows the same for longer is no price. ``unusable_for``: a venue without a usable book
+    for this long halts the parent order. ``disagreement_bps``: how far the venues' mids may lie apart.
+    ``fast_move_bps`` within ``fast_move_window``: how far the mid may run. ``clock_offset``: how far a venue's clock
+    may be from ours. ``unknown_for``: how long an order may stay without a known outcome.
+    """
+
+    stale_after: Seconds = 120
+    unusable_for: Seconds = 600
+    disagreement_bps: PositiveAmount = Decimal(300)
+    fast_move_bps: PositiveAmount = Decimal(500)
+    fast_move_window: Seconds = 300
+    clock_offset: Seconds = 30
+    unknown_for: Seconds = 3600
+
+
 Leg = Annotated[TwapLeg | OtcLeg, Field(discriminator="kind")]
 
 
@@ -111,6 +130,7 @@ class Plan(Frozen):
     starts_at: datetime | None = None
     seed: Annotated[int, Field(ge=0)]
     legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
+    guards: Guards = Guards()
 
     def venues_of(self, leg: TwapLeg | OtcLeg) -> frozenset[str]:
         """The venues that ``leg`` may use."""

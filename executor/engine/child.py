@@ -1,6 +1,8 @@
 """One book order from intent to its end: intent durable, one send, the outcome recorded, followed until nothing more
 can be filled and every fill that the venue counts is in the record."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -36,7 +38,8 @@ from executor.domain.events import (
     Top,
 )
 from executor.domain.ids import client_order_id
-from executor.domain.parent import Child, ChildStatus, Parent
+from executor.domain.orders import Child, ChildStatus
+from executor.domain.parent import Parent
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.tuning import Tuning
@@ -72,13 +75,14 @@ class ChildOrders:
         self._desk = desk
         self._clock = clock
         self._tuning = tuning
+        self._following: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- sending ------------------------------------------------------------------------------------------------
 
     async def send(self, order: BookOrder, tops: list[Top]) -> Child | None:
         """Write the intent, send once, record what came back. ``None`` when the quantity is no longer there to order.
         Raises ``RuleRefused`` when a guard refuses: the strategy asked for something that is never allowed."""
-        intent = await self._log.intend(lambda state: self._intent(order, state, tops))
+        intent = await self._log.intend(order.venue, lambda state: self._intent(order, state, tops))
         if intent is None:
             return None
         child = self._log.state.children[intent.client_order_id]
@@ -86,7 +90,7 @@ class ChildOrders:
         return child
 
     def _intent(self, order: BookOrder, state: Parent, tops: list[Top]) -> ChildIntended | None:
-        if order.qty > state.leg_leaves(order.leg):
+        if order.qty > state.leg_leaves(order.leg) or state.broken(order.venue):
             return None
         seat = self._desk.seats[order.venue]
         if seat.instrument is None:
@@ -162,6 +166,11 @@ class ChildOrders:
     async def settle(self, child: Child) -> None:
         """Follow an acknowledged order that is expected to end (IOC, FOK, or cancelled) until it is closed. If it
         stays unsettled beyond the engine's patience it is parked: exposed, and left for a person."""
+        async with self._following[child.client_order_id]:
+            await self._settle(child)
+        self._following.pop(child.client_order_id, None)
+
+    async def _settle(self, child: Child) -> None:
         give_up = self._clock.now() + self._tuning.patience
         while child.status is ChildStatus.WORKING:
             if await self._look(child):
@@ -180,7 +189,7 @@ class ChildOrders:
             if report is None:
                 return False
             if report.cum_qty is None or report.cum_qty != child.cum_qty:
-                await self._book(child, await venue.fills(ref_of(child)))
+                await self.book(child, await venue.fills(ref_of(child)))
         except VenueError as error:
             log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
             return False
@@ -192,7 +201,7 @@ class ChildOrders:
         await self._log.record(closed)
         return True
 
-    async def _book(self, child: Child, fills: Sequence[Fill]) -> None:
+    async def book(self, child: Child, fills: Sequence[Fill]) -> None:
         """Record every fill that is not in the record yet, each exactly once."""
         for fill in fills:
             if fill.trade_id not in child.trade_ids:

@@ -12,9 +12,11 @@ from adapters.clock import Clock
 from adapters.venue import Balance, Book, Instrument, Rejected, Unauthorized, Venue, VenueError
 from executor.domain.events import Top
 from executor.domain.money import RATIO, ZERO
-from executor.domain.parent import ChildStatus, Parent
-from executor.errors import CredentialsRefused, RuleRefused, VenueUnreachable
-from executor.guards import book_sanity
+from executor.domain.orders import ChildStatus
+from executor.domain.parent import Parent
+from executor.domain.plan import Guards
+from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
+from executor.guards.market_watch import MarketWatch
 from executor.guards.verdict import Action
 from executor.log_events import LogEvent
 from executor.strategy.feasibility import VenueFacts
@@ -40,11 +42,12 @@ class Seat:
 class Desk:
     """Read-only use of the venues. Orders are sent by :mod:`executor.engine.child` and :mod:`executor.engine.rfq`."""
 
-    def __init__(self, venues: Sequence[Venue], clock: Clock, book_age: timedelta) -> None:
+    def __init__(self, venues: Sequence[Venue], clock: Clock, guards: Guards) -> None:
         self.venues: Mapping[str, Venue] = {venue.name: venue for venue in venues}
         self.seats: dict[str, Seat] = {}
         self._clock = clock
-        self._book_age = book_age
+        self._guards = guards
+        self._watch = MarketWatch(guards)
         self._asset = ""
 
     async def open(self, asset: str, quote_asset: str) -> None:
@@ -137,10 +140,25 @@ class Desk:
         return seat.free_at_start.get(account, ZERO) - since
 
     async def books(self) -> dict[str, Book]:
-        """The book of every venue that answers, read at the same time."""
+        """Every book that may be traded on, read at the same time. Raises ``GuardHalts`` when the market as a whole
+        cannot be trusted."""
         names = list(self.seats)
         answers = await asyncio.gather(*(self._book(name) for name in names))
-        return {name: book for name, book in zip(names, answers, strict=True) if book is not None}
+        usable, verdict = self._watch.look(dict(zip(names, answers, strict=True)), self._clock.now())
+        if verdict.action is Action.HALT:
+            raise GuardHalts(verdict.rule, verdict.reason)
+        return usable
+
+    async def check_clocks(self) -> None:
+        """Measure every venue's clock again. Raises ``GuardHalts`` when one is too far from ours."""
+        for name, seat in self.seats.items():
+            try:
+                seat.clock_offset = await seat.venue.clock_offset()
+            except VenueError as error:
+                log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+                continue
+            if abs(seat.clock_offset) > timedelta(seconds=self._guards.clock_offset):
+                raise GuardHalts("clock", f"the clock of {name} is {seat.clock_offset} from ours")
 
     async def _book(self, name: str) -> Book | None:
         seat = self.seats[name]
@@ -157,11 +175,11 @@ class Desk:
         for name, seat in self.seats.items():
             book = books.get(name)
             if book is None or seat.instrument is None:
-                reasons.append(f"{name} shows no book")
+                reasons.append(f"{name} shows no book that can be traded on")
                 continue
-            verdict = book_sanity.check(book, self._clock.now(), self._book_age)
-            if verdict.action is not Action.ALLOW:
-                reasons.append(f"{name}: {verdict.reason}")
+            broken = [f"{what} ({detail})" for (venue, what), detail in state.breaks.items() if venue == name]
+            if broken:
+                reasons.append(f"{name} has unexplained breaks: {', '.join(broken)}")
                 continue
             free = self.free_qty(name, "book", state)
             usable.append(Offer(name, seat.instrument, book, free, seat.venue.traits.time_in_force))

@@ -3,86 +3,19 @@
 Each leg decides from the folded state and the market alone, so that a restart goes on where the record ends."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from adapters.clock import Clock
 from adapters.venue import Book
-from executor.domain.events import ParentWaiting, ParentWorking, SliceStarted
-from executor.domain.parent import Child, ChildStatus, ParentStatus
+from executor.domain.events import SliceStarted
+from executor.domain.orders import Child, ChildStatus
 from executor.domain.plan import OtcLeg, TwapLeg
-from executor.engine.child import BookOrder, ChildOrders
-from executor.engine.desk import Desk, composite_mid, tops
-from executor.engine.parent_log import ParentLog
-from executor.engine.resolve import Resolver
-from executor.engine.rfq import QuoteOrders
-from executor.engine.tuning import Tuning
+from executor.engine.child import BookOrder
+from executor.engine.desk import composite_mid, tops
+from executor.engine.work import Work
+from executor.errors import Held
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
-
-
-class Stop:
-    """Set when the run should end in good order: no new orders, resting ones cancelled."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._event = asyncio.Event()
-        self._clock = clock
-
-    def set(self) -> None:
-        """Ask everybody to finish what they are at."""
-        self._event.set()
-
-    def requested(self) -> bool:
-        """True once somebody asked."""
-        return self._event.is_set()
-
-    async def wait_until(self, moment: datetime) -> bool:
-        """Wait for ``moment``. False if the stop came first."""
-        try:
-            async with asyncio.timeout(max(0.0, (moment - self._clock.now()).total_seconds())):
-                await self._event.wait()
-        except TimeoutError:
-            return not self.requested()
-        return False
-
-
-class Work:
-    """What both kinds of leg share: the parent's log, the desk, the senders, and the waiting state."""
-
-    def __init__(self, parent: ParentLog, desk: Desk, clock: Clock, tuning: Tuning, stop: Stop) -> None:
-        self.log = parent
-        self.desk = desk
-        self.clock = clock
-        self.tuning = tuning
-        self.stop = stop
-        self.orders = ChildOrders(parent, desk, clock, tuning)
-        self.quotes = QuoteOrders(parent, desk, clock)
-        self.resolver = Resolver(parent, desk, clock, tuning, self.orders, self.quotes)
-
-    @property
-    def starts_at(self) -> datetime:
-        """The start of the window, moved by the time in which nobody ran the parent order."""
-        return self.log.state.spec.starts_at + self.log.state.idle
-
-    @property
-    def ends_at(self) -> datetime:
-        """The end of the window, moved likewise."""
-        return self.log.state.spec.ends_at + self.log.state.idle
-
-    async def waiting(self, rule: str, reason: str) -> None:
-        """Record, once, that nothing can be sent and why."""
-        state = self.log.state
-        if state.status is not ParentStatus.WAITING or state.status_rule != rule:
-            await self.log.record(ParentWaiting(rule=rule, reason=reason))
-
-    async def working(self) -> None:
-        """Record, once, that the wait is over."""
-        if self.log.state.status is ParentStatus.WAITING:
-            await self.log.record(ParentWorking())
-
-    async def finish_child(self, child: Child) -> None:
-        """Follow a child that was just sent until its outcome is proved or parked."""
-        await self.resolver.resolve(child)
 
 
 async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
@@ -115,6 +48,9 @@ def _leg_open(work: Work, number: int) -> bool:
 
 
 async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
+    work.check_unknowns()
+    if await work.held():
+        return
     books = await work.desk.books()
     tally = work.log.state.legs[number]
     due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
@@ -162,11 +98,14 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
 
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
-    """Follow every child to its end, then raise the first fault of sending or following, if there was one."""
+    """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
+    hold is no fault: the slice waits."""
     sent = [child for child in children if isinstance(child, Child)]
     ends = await asyncio.gather(*(work.finish_child(child) for child in sent), return_exceptions=True)
     for fault in [*children, *ends]:
-        if isinstance(fault, BaseException):
+        if isinstance(fault, Held):
+            await work.waiting("control", str(fault))
+        elif isinstance(fault, BaseException):
             raise fault
 
 
@@ -189,7 +128,8 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     if live:
         assert leg.rest_for is not None  # the plan's own check
         await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.rest_for))
-        await asyncio.gather(*(work.orders.cancel(child) for child in live), return_exceptions=True)
+        ends = await asyncio.gather(*(work.orders.cancel(child) for child in live), return_exceptions=True)
+        sent += [end for end in ends if isinstance(end, BaseException)]  # a breach found while cancelling must halt
     await _finish_all(work, sent)
 
 
@@ -203,10 +143,18 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
     if not await work.stop.wait_until(work.starts_at):
         return
     while _leg_open(work, number) and work.clock.now() < work.ends_at and not work.stop.requested():
+        work.check_unknowns()
+        if await work.held():
+            await work.stop.wait_until(work.clock.now() + work.tuning.retry)
+            continue
         piece += 1
         qty = min(leg.clip, work.log.state.leg_leaves(number))
         books = await work.desk.books()
-        choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books))
+        try:
+            choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books))
+        except Held as hold:
+            await work.waiting("control", str(hold))
+            continue
         if child is not None:
             await work.working()
             await work.finish_child(child)

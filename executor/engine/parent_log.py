@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from adapters.clock import Clock
+from executor.domain.control import child_scopes
 from executor.domain.events import ChildIntended, ParentEvent
 from executor.domain.parent import Parent
-from executor.errors import ExecutorError, RecordBroken
+from executor.errors import ExecutorError, Held, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 
@@ -28,7 +29,7 @@ class ParentLog:
     def __init__(self, parent_id: str, case_id: str, journal: Journal, clock: Clock, observer: Observer) -> None:
         self.state = Parent()
         self.parent_id = parent_id
-        self._case_id = case_id
+        self.case_id = case_id
         self._journal = journal
         self._clock = clock
         self._observer = observer
@@ -46,20 +47,25 @@ class ParentLog:
         """Make ``events`` part of the record. Returns when they are durable."""
         async with self._turn:
             lines = self._stamp(events)
-            for line in lines:
-                self.state.apply(line.event, line.at)
+            try:
+                for line in lines:
+                    self.state.apply(line.event, line.at)
+            except ExecutorError as error:
+                self._failure = error  # part of the news may be in the state and none of it is in the record
+                raise
             await self._write(lines)
 
-    async def intend(self, build: Callable[[Parent], ChildIntended | None]) -> ChildIntended | None:
-        """Write an intent. ``build`` sees the state with nothing else in flight and may decline with ``None``; what
-        it returns is checked against the invariants before it is written. Only after this returns may it be sent."""
+    async def intend(self, venue: str, build: Callable[[Parent], ChildIntended | None]) -> ChildIntended | None:
+        """Write an intent for ``venue``. ``build`` sees the state with nothing else in flight and may decline with
+        ``None``; what it returns is checked against the invariants before it is written. Only after this returns may
+        it be sent. Raises ``Held`` when a person's pause or kill refuses it in the transaction that would write it."""
         async with self._turn:
             intent = build(self.state)
             if intent is None:
                 return None
             self.state.check_intent(intent)
             lines = self._stamp([intent])
-            await self._write(lines)
+            await self._write(lines, child_scopes(self.case_id, self.parent_id, venue))
             self.state.apply(intent, lines[0].at)
             return intent
 
@@ -69,13 +75,15 @@ class ParentLog:
         now = self._clock.now()
         stream, version = stream_of(self.parent_id), self.state.version
         return [
-            Line(stream=stream, version=version + number, case_id=self._case_id, at=now, event=event)
+            Line(stream=stream, version=version + number, case_id=self.case_id, at=now, event=event)
             for number, event in enumerate(events, start=1)
         ]
 
-    async def _write(self, lines: list[Line]) -> None:
+    async def _write(self, lines: list[Line], scopes: Sequence[str] = ()) -> None:
         try:
-            await self._journal.append(lines)
+            await self._journal.append(lines, scopes)
+        except Held:
+            raise  # nothing was written, and nothing of it is in the state: the log is as good as before
         except ExecutorError as error:
             self._failure = error
             raise

@@ -16,7 +16,7 @@ import structlog
 from adapters.clock import Clock
 from adapters.venue import DuplicateIds, Fill, Quote, QuoteTrade, Rejected, RfqVenue, VenueError
 from executor.domain.events import ChildParked, ChildResent, ChildResolved, ChildUnknown
-from executor.domain.parent import Child, ChildStatus
+from executor.domain.orders import Child, ChildStatus
 from executor.engine.child import ChildOrders, ref_of
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
@@ -126,17 +126,18 @@ class Resolver:
             return
         began, empty, failed = self._clock.now(), 0, 0
         while empty < traits.looks or self._clock.now() - began < traits.quiet_period:
-            trade = await self._in_ledger(child)
-            if trade is not None:
-                await self._quotes.book(child, _fill(child, trade, self._log.state.spec.quote_asset))
-                return
-            disagreement = await self._purse_disagrees(child)
-            if disagreement.startswith("!"):
-                failed += 1
+            try:
+                trade = await self._in_ledger(child)
+            except VenueError as error:
+                log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
+                failed += 1  # a ledger that cannot be read has shown nothing
                 if failed >= _FAILED_LOOKS:
                     await self._park(child, "the venue gives no usable answer about the quote")
                     return
             else:
+                if trade is not None:
+                    await self._quotes.book(child, _fill(child, trade, self._log.state.spec.quote_asset))
+                    return
                 empty += 1
             await self._clock.sleep_until(self._clock.now() + traits.quiet_period / traits.looks)
         evidence = f"not in the venue's ledger in {empty} looks over {self._clock.now() - began}"
@@ -187,11 +188,7 @@ class Resolver:
         venue = cast(RfqVenue, self._desk.seats[child.venue].venue)
         spec = self._log.state.spec
         since: datetime = child.intended_at - timedelta(seconds=5)  # the ledger's clock may be coarse
-        try:
-            trades = await venue.quote_trades(spec.asset, spec.quote_asset, since)
-        except VenueError as error:
-            log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
-            return None
+        trades = await venue.quote_trades(spec.asset, spec.quote_asset, since)
         booked = {trade_id for other in self._log.state.children.values() for trade_id in other.trade_ids}
         fits = [
             trade
@@ -209,7 +206,7 @@ class Resolver:
         try:
             return await self._desk.purse_agrees(child.venue, child.method, self._log.state)
         except VenueError as error:
-            return f"!the balance cannot be read: {error}"
+            return f"the balance cannot be read: {error}"
 
     async def _absent(self, child: Child, evidence: str) -> None:
         await self._log.record(

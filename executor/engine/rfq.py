@@ -17,7 +17,8 @@ from executor.domain.events import (
     Top,
 )
 from executor.domain.ids import client_order_id
-from executor.domain.parent import Child, Parent
+from executor.domain.orders import Child
+from executor.domain.parent import Parent
 from executor.domain.plan import OtcLeg
 from executor.engine.child import outcome_of, recorded
 from executor.engine.desk import Desk
@@ -44,9 +45,9 @@ class QuoteOrders:
         asked_at = self._clock.now()
         seats = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
         answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
-        quotes = {quote.quote_id: quote for _, quote in answers if quote is not None}
+        quotes = [quote for _, quote in answers if quote is not None]
         choice = choose(
-            [q for q in quotes.values() if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty],
+            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty],
             limit_px=leg.limit_px or self._log.state.spec.floor_px,
             min_quotes=leg.min_quotes,
             now_at={name: self._desk.venue_now(name) for name in seats},
@@ -66,7 +67,7 @@ class QuoteOrders:
         )
         if chosen is None:
             return choice, None
-        intent = await self._log.intend(lambda state: self._intent(number, piece, chosen, state, tops))
+        intent = await self._log.intend(chosen.venue, lambda state: self._intent(number, piece, chosen, state, tops))
         if intent is None:
             return choice, None
         child = self._log.state.children[intent.client_order_id]
@@ -100,7 +101,7 @@ class QuoteOrders:
         return answer, quote
 
     def _intent(self, leg: int, piece: int, quote: Quote, state: Parent, tops: list[Top]) -> ChildIntended | None:
-        if quote.qty > state.leg_leaves(leg):
+        if quote.qty > state.leg_leaves(leg) or state.broken(quote.venue):
             return None
         verdict = floor.check(quote.px, state.spec.floor_px)
         if verdict.action is not Action.ALLOW:

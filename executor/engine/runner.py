@@ -21,13 +21,17 @@ from executor.domain.events import (
 )
 from executor.domain.ids import parent_id, plan_hash
 from executor.domain.money import ZERO, plain
-from executor.domain.parent import Parent, ParentStatus
+from executor.domain.orders import ChildStatus, ParentStatus
+from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, OtcLeg, Plan
+from executor.engine.control import Controls, cancel_everything, kills, live_orders
 from executor.engine.desk import Desk, composite_mid, tops
-from executor.engine.legs import Stop, Work, work_otc, work_twap
+from executor.engine.legs import work_otc, work_twap
 from executor.engine.parent_log import Observer, ParentLog
+from executor.engine.reconcile import Reconciler
 from executor.engine.tuning import Tuning
-from executor.errors import GuardHalts, Interrupted, RuleRefused, Stopped
+from executor.engine.work import Stop, Work
+from executor.errors import GuardHalts, Held, Interrupted, JournalFailed, RuleRefused, Stopped
 from executor.journal.journal import Journal
 from executor.strategy.feasibility import obstacles
 
@@ -55,11 +59,13 @@ class Runner:
         self.parent_id = parent_id(mandate.case_id, plan.asset, self.digest)
         self._journal = journal
         self._clock = clock
-        tuning = tuning or Tuning()
-        self._desk = Desk([venue for venue in venues if venue.name in plan.venues], clock, tuning.book_age)
+        self._tuning = tuning or Tuning()
+        self._desk = Desk([venue for venue in venues if venue.name in plan.venues], clock, plan.guards)
         self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
         self.stop = Stop(clock)
-        self._work = Work(self.log, self._desk, clock, tuning, self.stop)
+        self._controls = Controls(self.log, journal, plan.venues)
+        self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
+        self._reconciler = Reconciler(self.log, journal, self._desk, clock, self._work.orders)
 
     @property
     def state(self) -> Parent:
@@ -68,12 +74,13 @@ class Runner:
 
     async def run(self) -> Parent:
         """Sell what is left to sell. Returns the state when the parent is finished. Raises ``RuleRefused`` before the
-        first order if the plan cannot be done, ``Stopped`` when halted, ``Interrupted`` after ``stop``."""
+        first order if the plan cannot be done, ``Stopped`` when halted or killed, ``Interrupted`` after ``stop``."""
         self.log.load()
+        if self.log.state.created is not None:
+            await self._controls.carry_out_acts()
         if self.log.state.finished:
             return self.log.state
-        if self.log.state.status is ParentStatus.HALTED:
-            raise Stopped(f"halted by {self.log.state.status_rule}: {self.log.state.status_reason}")
+        self._refuse_while_stopped()
         await self._desk.open(self._plan.asset, self._plan.quote_asset)
         if self.log.state.created is None:
             await self._create()
@@ -83,16 +90,33 @@ class Runner:
         try:
             await self._settle_open()
             self._desk.mark_used(self.log.state)
+            await self._reconciler.run()
             await self._mark_arrival()
-            await self._work_legs()
+            await self._work_all()
+            await self._reconciler.run()
         except GuardHalts as halts:
             await self._halt(halts)
+            raise
+        except JournalFailed:
+            # The record cannot be written: take off what rests, so that nothing sells that we could not record.
+            await cancel_everything(self._desk.venues, live_orders(self.log.state))
             raise
         return await self._finish()
 
     async def aclose(self) -> None:
         """Release the venues."""
         await self._desk.aclose()
+
+    def _refuse_while_stopped(self) -> None:
+        state = self.log.state
+        if state.status is ParentStatus.HALTED:
+            raise Stopped(
+                f"halted by {state.status_rule}: {state.status_reason}; put it right, then "
+                f"`executor resume parent/{self.parent_id}` and run again"
+            )
+        hold = self._controls.whole()
+        if kills(hold):
+            raise Held(f"{hold}; `executor resume {hold.scope if hold else ''}` lets it go on")
 
     # --- beginning ----------------------------------------------------------------------------------------------
 
@@ -161,21 +185,60 @@ class Runner:
 
     # --- working ------------------------------------------------------------------------------------------------
 
-    async def _work_legs(self) -> None:
-        """Work all legs at once. A fault in one lets the others finish what they are at, then is raised."""
+    async def _work_all(self) -> None:
+        """Work all legs at once, and watch over them. A fault anywhere lets the others finish what they are at, then
+        is raised."""
 
         async def worked(number: int) -> None:
             leg = self._plan.legs[number]
             try:
-                await (work_otc if isinstance(leg, OtcLeg) else work_twap)(self._work, number, leg)  # type: ignore[arg-type]
+                if isinstance(leg, OtcLeg):
+                    await work_otc(self._work, number, leg)
+                else:
+                    await work_twap(self._work, number, leg)
             except BaseException:
                 self.stop.set()
                 raise
 
-        ends = await asyncio.gather(*(worked(n) for n in range(len(self._plan.legs))), return_exceptions=True)
+        legs = [asyncio.create_task(worked(n), name=f"leg-{n}") for n in range(len(self._plan.legs))]
+        watch = asyncio.create_task(self._watch(legs), name="watch")
+        ends = await asyncio.gather(*legs, watch, return_exceptions=True)
         for fault in ends:
             if isinstance(fault, BaseException):
                 raise fault
+
+    async def _watch(self, legs: list[asyncio.Task[None]]) -> None:
+        """While the legs work: obey people, compare with the venues, check the clocks."""
+        next_comparison = self._clock.now() + self._tuning.reconcile
+        try:
+            while not all(leg.done() for leg in legs):
+                await asyncio.wait(legs, timeout=self._tuning.control.total_seconds())
+                await self._controls.carry_out_acts()
+                await self._obey()
+                if self._clock.now() >= next_comparison:
+                    await self._reconciler.run()
+                    await self._desk.check_clocks()
+                    next_comparison = self._clock.now() + self._tuning.reconcile
+        except BaseException:
+            self.stop.set()
+            raise
+
+    async def _obey(self) -> None:
+        """Cancel what rests where a hold says so; end the run on a kill of the whole parent order."""
+        whole = self._controls.whole()
+        if kills(whole):
+            self.stop.set()
+        for venue, refs in live_orders(self.log.state).items():
+            hold = whole if whole is not None and whole.cancel else self._controls.venue(venue)
+            if hold is None or not (hold.cancel or kills(hold)):
+                continue
+            live = [ref for ref in refs if self.log.state.open[ref.client_order_id].status is ChildStatus.WORKING]
+            if live:
+                await cancel_everything(self._desk.venues, {venue: live})
+            for ref in live:
+                child = self.log.state.open.get(ref.client_order_id)
+                if child is not None:
+                    await self._work.orders.settle(child)
 
     async def _halt(self, halts: GuardHalts) -> None:
         """Cancel what rests, then freeze. A fault while cancelling must not hide the halt."""
@@ -195,6 +258,10 @@ class Runner:
         if left == 0:
             await self.log.record(ParentFinished(completed=True, leaves_qty=ZERO, reason="all sold"))
             return state
+        hold = self._controls.whole()
+        if kills(hold):
+            await self.log.record(ParentStopped(reason=str(hold)))
+            raise Held(f"{hold}; {plain(left)} {state.spec.asset} kept")
         if self.stop.requested():
             await self.log.record(ParentStopped(reason="stopped by a signal"))
             raise Interrupted(f"stopped with {plain(left)} {state.spec.asset} left; run the same command to go on")

@@ -8,9 +8,11 @@ from datetime import timedelta
 class Tuning:
     """``poll``: between two looks at a live order. ``patience``: how long fills may lag behind the quantity that the
     venue counts as filled, and how long an order may stay unsettled after it should have ended, before it is parked.
-    ``book_age``: the oldest book that may be traded on. ``retry``: between two tries when nothing could be sent."""
+    ``retry``: between two tries when nothing could be sent. ``control``: between two looks at what people ordered;
+    ``reconcile``: between two comparisons with the venues' books."""
 
     poll: timedelta = timedelta(seconds=1)
     patience: timedelta = timedelta(seconds=120)
-    book_age: timedelta = timedelta(seconds=10)
     retry: timedelta = timedelta(seconds=30)
+    control: timedelta = timedelta(seconds=1)
+    reconcile: timedelta = timedelta(minutes=30)

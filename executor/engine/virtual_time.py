@@ -49,6 +49,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.elapsed
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass while nothing runs: what a process sees that was stopped and goes on. Every timer that fell
+        due meanwhile fires late, and all of them at once."""
+        self._jumping.elapsed += seconds
+
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:

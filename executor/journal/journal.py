@@ -9,15 +9,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from executor.errors import JournalFailed, TakenOver
+from executor.domain.control import Hold, HoldAction
+from executor.domain.events import ControlCleared, ControlSet
+from executor.errors import JournalFailed, Stopped
 from executor.journal.line import Line, decode, encode, time_text
-from executor.journal.sqlite import Row
+from executor.journal.sqlite import Append, Row
 
 
 class Store(Protocol):
     """What the writer needs from a database."""
 
-    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]: ...
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]: ...
+
+    def holds(self, scopes: Sequence[str]) -> list[Hold]: ...
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]: ...
 
@@ -33,18 +37,19 @@ class Journal:
     def __init__(self, store: Store, *, threaded: bool) -> None:
         self._store = store
         self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
-        self._waiting: list[tuple[list[Row], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Append, asyncio.Future[None]]] = []
         self._flusher: asyncio.Task[None] | None = None
         self._failure: JournalFailed | None = None
 
-    async def append(self, lines: Sequence[Line]) -> None:
-        """Make ``lines`` (one stream, consecutive versions) durable, all or none. Raises ``TakenOver`` when another
-        writer was there first, ``JournalFailed`` when nothing can be written; after that nothing ever is."""
+    async def append(self, lines: Sequence[Line], scopes: Sequence[str] = ()) -> None:
+        """Make ``lines`` (one stream, consecutive versions) durable, all or none. Raises ``Held`` when a person's hold
+        is on one of ``scopes`` (looked up in the same transaction), ``TakenOver`` when another writer was there first,
+        ``JournalFailed`` when nothing can be written; after that nothing ever is."""
         if self._failure is not None:
             raise self._failure
-        rows = [_row(line) for line in lines]
+        append = Append([_row(line) for line in lines], scopes, _holds(lines))
         durable = asyncio.get_running_loop().create_future()
-        self._waiting.append((rows, durable))
+        self._waiting.append((append, durable))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="journal")
         # A cancelled caller must not leave the outcome of its write in doubt: the write itself always runs to its end.
@@ -58,8 +63,8 @@ class Journal:
         finally:
             self._flusher = None
 
-    async def _commit(self, batch: list[tuple[list[Row], asyncio.Future[None]]]) -> None:
-        appends = [rows for rows, _ in batch]
+    async def _commit(self, batch: list[tuple[Append, asyncio.Future[None]]]) -> None:
+        appends = [append for append, _ in batch]
         try:
             if self._thread is None:
                 answers = self._store.commit(appends)
@@ -82,6 +87,10 @@ class Journal:
         """The events of ``stream`` after version ``after``."""
         return (decode(text) for text in self._store.read(stream, after))
 
+    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+        """The holds in force on any of ``scopes``."""
+        return self._store.holds(scopes)
+
     def streams(self, prefix: str) -> list[str]:
         """All streams whose name begins with ``prefix``."""
         return self._store.streams(prefix)
@@ -97,3 +106,16 @@ class Journal:
 
 def _row(line: Line) -> Row:
     return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
+
+
+def _holds(lines: Sequence[Line]) -> dict[str, Hold | None]:
+    """What these events do to the stop controls."""
+    changes: dict[str, Hold | None] = {}
+    for line in lines:
+        event = line.event
+        if isinstance(event, ControlSet):
+            action = HoldAction(event.action)
+            changes[event.scope] = Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))
+        elif isinstance(event, ControlCleared):
+            changes[event.scope] = None
+    return changes

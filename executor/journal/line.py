@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from executor.domain.events import ParentEvent
+from executor.domain.events import AnyEvent
 from executor.errors import RecordBroken
 
 FORMAT = 1
@@ -23,7 +23,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     case_id: str
     at: datetime
-    event: ParentEvent
+    event: AnyEvent
     format: int = FORMAT
 
     @property

@@ -4,7 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from executor.domain.money import RATIO, ZERO, add, bps_between, plain
-from executor.domain.parent import Parent, Tally
+from executor.domain.orders import ChildStatus, Tally
+from executor.domain.parent import Parent
 
 Summary = dict[str, Any]
 
@@ -50,6 +51,8 @@ def summarise(state: Parent) -> Summary:
         "slices_done": {str(leg): done for leg, done in state.slices_done.items()},
         "by_venue": _by(state, 0),
         "by_method": _by(state, 1),
+        "breaks": [{"venue": v, "name": n, "detail": d} for (v, n), d in state.breaks.items()],
+        "parked": [c.client_order_id for c in state.open.values() if c.status is ChildStatus.PARKED],
         "plan_hash": spec.plan_hash,
         "seed": spec.seed,
     }

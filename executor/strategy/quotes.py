@@ -47,5 +47,5 @@ def choose(
 
 def _least_money(quote: Quote, limit_px: Decimal) -> Decimal:
     # The amount is in the settlement currency's smallest unit; the floor's own amount may be finer than that unit.
-    unit = Decimal(1).scaleb(quote.notional.as_tuple().exponent)  # type: ignore[arg-type]
+    unit = Decimal(1).scaleb(min(0, quote.notional.as_tuple().exponent))  # type: ignore[arg-type]
     return times(quote.qty, limit_px) - unit

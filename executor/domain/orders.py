@@ -1,0 +1,81 @@
+"""What the fold keeps of a parent order's parts: child orders, running totals, and the words for their states."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from executor.domain.events import FillRecorded
+from executor.domain.money import ZERO, add
+
+
+class ChildStatus(StrEnum):
+    INTENDED = "intended"  # written down; whether it was sent is not known after a crash
+    WORKING = "working"  # the venue has it
+    UNKNOWN = "unknown"  # sent without an answer that settles it
+    PARKED = "parked"  # left for a person
+    CLOSED = "closed"  # nothing more will be filled
+
+
+class ParentStatus(StrEnum):
+    CREATED = "created"
+    WORKING = "working"
+    WAITING = "waiting"  # below the floor, out of hours: normal, reported
+    STOPPED = "stopped"  # left in good order by its process; may be run again
+    HALTED = "halted"  # a guard stopped it; a person must look
+    COMPLETED = "completed"  # all sold
+    ENDED = "ended"  # its window is over with quantity left
+
+
+@dataclass(slots=True)
+class Child:
+    """One child order as the record knows it."""
+
+    client_order_id: str
+    number: int
+    leg: int
+    slice: int
+    venue: str
+    method: str
+    symbol: str
+    qty: Decimal
+    limit_px: Decimal
+    time_in_force: str
+    post_only: bool
+    intended_at: datetime
+    quote_id: str = ""
+    quote_notional: Decimal | None = None
+    quote_expires_at: datetime | None = None
+    status: ChildStatus = ChildStatus.INTENDED
+    venue_order_id: str = ""
+    venue_status: str = ""
+    outcome: str = ""
+    sends: int = 1
+    cum_qty: Decimal = ZERO
+    cum_notional: Decimal = ZERO
+    cum_fee: Decimal = ZERO
+    trade_ids: set[str] = field(default_factory=set)
+
+    @property
+    def exposure_qty(self) -> Decimal:
+        """What this order might still sell."""
+        return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running totals of a leg, a venue or a method."""
+
+    cum_qty: Decimal = ZERO
+    notional: Decimal = ZERO
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    fills: int = 0
+    children: int = 0
+    exposure_qty: Decimal = ZERO
+
+    def book(self, fill: FillRecorded) -> None:
+        """Add one fill."""
+        self.cum_qty = add(self.cum_qty, fill.qty)
+        self.notional = add(self.notional, fill.notional)
+        self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
+        self.fills += 1

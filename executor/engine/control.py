@@ -1,0 +1,174 @@
+"""How a run obeys people: holds (pause, kill) are looked up, acts (settle, explain, resume) are carried out.
+
+Both are written by other processes into streams of their own; the run reads them. The refusal of new orders does not
+depend on it: the journal itself refuses an intent while a hold is in force.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from adapters.clock import Clock
+from adapters.venue import OrderRef, Venue, VenueError
+from executor.domain.control import Hold, HoldAction, child_scopes, parent_scopes
+from executor.domain.events import (
+    Act,
+    ActRefused,
+    AnyEvent,
+    BreakExplained,
+    ChildSettled,
+    ExplainAsked,
+    FillRecorded,
+    ParentResumed,
+    ResumeAsked,
+    SettleAsked,
+)
+from executor.domain.orders import ChildStatus, ParentStatus
+from executor.domain.parent import Parent
+from executor.engine.parent_log import ParentLog
+from executor.errors import TakenOver
+from executor.journal.journal import Journal
+from executor.journal.line import Line
+from executor.log_events import LogEvent
+
+log = structlog.get_logger()
+
+CONTROL_STREAM = "control"
+_TRIES = 20
+
+
+def acts_stream(parent_id: str) -> str:
+    """The stream in which people's acts on one parent order stand."""
+    return f"acts/{parent_id}"
+
+
+async def append_as_person(journal: Journal, stream: str, case_id: str, event: AnyEvent, clock: Clock) -> None:
+    """Append to a stream that many people may write: the next free version is taken."""
+    for _ in range(_TRIES):
+        version = sum(1 for _ in journal.read(stream)) + 1
+        line = Line(stream=stream, version=version, case_id=case_id, at=clock.now(), event=event)
+        try:
+            await journal.append([line])
+        except TakenOver:
+            continue
+        return
+    raise TakenOver(f"{stream} is being written by others; try again")
+
+
+class Controls:
+    """The holds and acts that concern one parent order."""
+
+    def __init__(self, parent: ParentLog, journal: Journal, venues: Sequence[str]) -> None:
+        self._log = parent
+        self._journal = journal
+        self._scopes = parent_scopes(parent.case_id, parent.parent_id)
+        self._venue_scopes = sorted({s for v in venues for s in child_scopes(parent.case_id, parent.parent_id, v)})
+
+    def whole(self) -> Hold | None:
+        """The hold on the parent order as a whole, a kill before a pause; ``None`` if it may run."""
+        found = self._journal.holds(self._scopes)
+        return found[0] if found else None
+
+    def venue(self, name: str) -> Hold | None:
+        """The hold that binds orders at ``name``, if any."""
+        found = self._journal.holds(child_scopes(self._log.case_id, self._log.parent_id, name))
+        return found[0] if found else None
+
+    def any(self) -> list[Hold]:
+        """Every hold that touches this parent order or one of its venues."""
+        return self._journal.holds(self._venue_scopes)
+
+    async def carry_out_acts(self) -> None:
+        """Do what people have asked since the last look, in order, each exactly once."""
+        state = self._log.state
+        for line in self._journal.read(acts_stream(self._log.parent_id), after=state.acts_seen):
+            act = line.event
+            if not isinstance(act, SettleAsked | ExplainAsked | ResumeAsked):
+                continue
+            fault = refusal(state, act)
+            if fault:
+                await self._log.record(ActRefused(act=line.version, reason=fault))
+            elif isinstance(act, SettleAsked):
+                await self._settle(act, line.version)
+            elif isinstance(act, ExplainAsked):
+                await self._log.record(
+                    BreakExplained(venue=act.venue, name=act.name, act=line.version, who=act.who, why=act.why)
+                )
+            else:
+                await self._log.record(ParentResumed(act=line.version, who=act.who, why=act.why))
+
+    async def _settle(self, act: SettleAsked, version: int) -> None:
+        child = self._log.state.children[act.client_order_id]
+        fills = [
+            FillRecorded(
+                client_order_id=act.client_order_id,
+                venue=child.venue,
+                trade_id=fill.trade_id,
+                qty=fill.qty,
+                px=fill.px,
+                notional=fill.notional,
+                fee=fill.fee,
+                fee_asset=fill.fee_asset,
+                at=fill.at,
+            )
+            for fill in act.fills
+        ]
+        settled = ChildSettled(client_order_id=act.client_order_id, act=version, who=act.who, why=act.why)
+        await self._log.record(*fills, settled)
+
+
+def refusal(state: Parent, act: Act) -> str:
+    """Why this act cannot be carried out on the parent order as it stands; empty if it can."""
+    if isinstance(act, ResumeAsked):
+        return "" if state.status is ParentStatus.HALTED else f"the parent order is {state.status}, not halted"
+    if isinstance(act, ExplainAsked):
+        return "" if (act.venue, act.name) in state.breaks else f"there is no break {act.name} at {act.venue}"
+    child = state.children.get(act.client_order_id)
+    if child is None:
+        return f"{act.client_order_id} is not among the orders of this parent"
+    if child.status not in (ChildStatus.PARKED, ChildStatus.UNKNOWN):
+        return f"{act.client_order_id} is {child.status}, not left for a person"
+    known = {trade for other in state.children.values() for trade in other.trade_ids}
+    twice = [fill.trade_id for fill in act.fills if fill.trade_id in known]
+    if twice:
+        return f"trade {twice[0]} is already in the record"
+    return ""
+
+
+async def cancel_everything(venues: Mapping[str, Venue], orders: Mapping[str, Sequence[OrderRef]]) -> dict[str, str]:
+    """Ask every venue, all at once, to cancel these orders. One venue's failure does not touch another. Returns what
+    went wrong by venue, empty where all requests were answered. The orders must still be queried."""
+
+    async def one(name: str) -> str:
+        if name not in venues:
+            return "not connected"
+        try:
+            await venues[name].cancel_many(orders[name])
+        except VenueError as error:
+            return str(error)
+        return ""
+
+    names = [name for name in orders if orders[name]]
+    results = await asyncio.gather(*(one(name) for name in names))
+    for name, fault in zip(names, results, strict=True):
+        if fault:
+            log.error(LogEvent.CANCEL_FAILED, venue=name, error=fault)
+        else:
+            log.warning(LogEvent.CANCEL_SENT, venue=name, orders=len(orders[name]))
+    return dict(zip(names, results, strict=True))
+
+
+def live_orders(state: Parent) -> dict[str, list[OrderRef]]:
+    """By venue, every book order that might be live at the venue."""
+    found: dict[str, list[OrderRef]] = {}
+    for child in state.open.values():
+        if child.method == "book":
+            ref = OrderRef(child.client_order_id, child.symbol, child.venue_order_id)
+            found.setdefault(child.venue, []).append(ref)
+    return found
+
+
+def kills(hold: Hold | None) -> bool:
+    """True for a kill."""
+    return hold is not None and hold.action is HoldAction.KILL

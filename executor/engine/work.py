@@ -1,0 +1,109 @@
+"""What the legs of one parent order work with: the log, the desk, the senders, the stop, and what people ordered."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from adapters.clock import Clock
+from executor.domain.events import ParentWaiting, ParentWorking
+from executor.domain.orders import Child, ChildStatus, ParentStatus
+from executor.domain.plan import Guards
+from executor.engine.child import ChildOrders
+from executor.engine.control import Controls
+from executor.engine.desk import Desk
+from executor.engine.parent_log import ParentLog
+from executor.engine.resolve import Resolver
+from executor.engine.rfq import QuoteOrders
+from executor.engine.tuning import Tuning
+from executor.errors import GuardHalts
+
+
+class Stop:
+    """Set when the run should end in good order: no new orders, resting ones cancelled."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._event = asyncio.Event()
+        self._clock = clock
+
+    def set(self) -> None:
+        """Ask everybody to finish what they are at."""
+        self._event.set()
+
+    def requested(self) -> bool:
+        """True once somebody asked."""
+        return self._event.is_set()
+
+    async def wait_until(self, moment: datetime) -> bool:
+        """Wait for ``moment``. False if the stop came first."""
+        try:
+            async with asyncio.timeout(max(0.0, (moment - self._clock.now()).total_seconds())):
+                await self._event.wait()
+        except TimeoutError:
+            return not self.requested()
+        return False
+
+
+class Work:
+    """What both kinds of leg share: the parent's log, the desk, the senders, and the waiting state."""
+
+    def __init__(
+        self,
+        parent: ParentLog,
+        desk: Desk,
+        clock: Clock,
+        tuning: Tuning,
+        stop: Stop,
+        controls: Controls,
+        guards: Guards,
+    ) -> None:
+        self.log = parent
+        self.desk = desk
+        self.clock = clock
+        self.tuning = tuning
+        self.stop = stop
+        self.controls = controls
+        self.guards = guards
+        self.orders = ChildOrders(parent, desk, clock, tuning)
+        self.quotes = QuoteOrders(parent, desk, clock)
+        self.resolver = Resolver(parent, desk, clock, tuning, self.orders, self.quotes)
+
+    @property
+    def starts_at(self) -> datetime:
+        """The start of the window, moved by the time in which nobody ran the parent order."""
+        return self.log.state.spec.starts_at + self.log.state.idle
+
+    @property
+    def ends_at(self) -> datetime:
+        """The end of the window, moved likewise."""
+        return self.log.state.spec.ends_at + self.log.state.idle
+
+    async def waiting(self, rule: str, reason: str) -> None:
+        """Record, once, that nothing can be sent and why."""
+        state = self.log.state
+        if state.status is not ParentStatus.WAITING or state.status_rule != rule:
+            await self.log.record(ParentWaiting(rule=rule, reason=reason))
+
+    async def held(self) -> bool:
+        """True, and recorded as waiting, while a person's hold is on the parent order as a whole."""
+        hold = self.controls.whole()
+        if hold is None:
+            return False
+        await self.waiting("control", str(hold))
+        return True
+
+    def check_unknowns(self) -> None:
+        """Raise ``GuardHalts`` if an order has been without a known outcome for too long."""
+        oldest = self.clock.now() - timedelta(seconds=self.guards.unknown_for)
+        for child in self.log.state.open.values():
+            if child.status in (ChildStatus.UNKNOWN, ChildStatus.PARKED) and child.intended_at < oldest:
+                raise GuardHalts(
+                    "unknown", f"{child.client_order_id} at {child.venue} has no known outcome: {child.outcome}"
+                )
+
+    async def working(self) -> None:
+        """Record, once, that the wait is over."""
+        if self.log.state.status is ParentStatus.WAITING:
+            await self.log.record(ParentWorking())
+
+    async def finish_child(self, child: Child) -> None:
+        """Follow a child that was just sent until its outcome is proved or parked."""
+        await self.resolver.resolve(child)

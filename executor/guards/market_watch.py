@@ -1,0 +1,90 @@
+"""Guards over time: what one look at the market cannot show. Fed with every look, asked for a verdict.
+
+A venue whose book is stale, empty or crossed sits out; if that lasts, or if the venues disagree or the price runs, the
+parent order is halted: the safe answer to a market that cannot be trusted is to stop and keep the coins.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from adapters.venue import Book
+from executor.domain.money import BPS
+from executor.domain.plan import Guards
+from executor.guards.verdict import ALLOW, Verdict, halt
+
+
+class MarketWatch:
+    """Remembers just enough of the past looks. Times are the engine's clock."""
+
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
+        self._mids: deque[tuple[datetime, Decimal]] = deque()
+        self._last: dict[str, tuple[Book, datetime]] = {}
+        self._unusable_since: dict[str, tuple[datetime, str]] = {}
+
+    def look(self, books: Mapping[str, Book | None], now: datetime) -> tuple[dict[str, Book], Verdict]:
+        """The books that may be traded on, and the verdict on the market as a whole."""
+        usable: dict[str, Book] = {}
+        for name, book in books.items():
+            fault = self._fault(name, book, now)
+            if fault or book is None:
+                self._unusable_since.setdefault(name, (now, fault))
+            else:
+                self._unusable_since.pop(name, None)
+                usable[name] = book
+        for verdict in (self._lasting(now), self._disagreement(usable), self._fast_move(usable, now)):
+            if verdict is not ALLOW:
+                return usable, verdict
+        return usable, ALLOW
+
+    def _fault(self, name: str, book: Book | None, now: datetime) -> str:
+        """Why this book is no price, empty if it is one."""
+        if book is None:
+            return "no answer"
+        before = self._last.get(name)
+        if before is None or (before[0].bids, before[0].asks) != (book.bids, book.asks):
+            self._last[name] = (book, now)
+        elif now - before[1] > timedelta(seconds=self._guards.stale_after):
+            return f"stale: unchanged for {now - before[1]}"
+        if not book.bids:
+            return "empty: no bid"
+        if book.asks and book.bids[0].px >= book.asks[0].px:
+            return f"crossed: bid {book.bids[0].px}, ask {book.asks[0].px}"
+        return ""
+
+    def _lasting(self, now: datetime) -> Verdict:
+        limit = timedelta(seconds=self._guards.unusable_for)
+        for name, (since, fault) in self._unusable_since.items():
+            if fault != "no answer" and now - since >= limit:
+                return halt("book", f"the book of {name} cannot be traded on for {now - since}: {fault}")
+        if self._last and self._unusable_since.keys() >= self._last.keys():
+            first = min(since for since, _ in self._unusable_since.values())
+            if now - first >= limit:
+                return halt("book", f"no venue shows a book that can be traded on for {now - first}")
+        return ALLOW
+
+    def _disagreement(self, usable: Mapping[str, Book]) -> Verdict:
+        mids = {name: (book.bids[0].px + book.asks[0].px) / 2 for name, book in usable.items() if book.asks}
+        if len(mids) < 2:
+            return ALLOW
+        low, high = min(mids.values()), max(mids.values())
+        apart = (high - low) * BPS / low
+        if apart > self._guards.disagreement_bps:
+            return halt("disagreement", f"the venues' mids are {apart:.1f} bps apart ({low} and {high})")
+        return ALLOW
+
+    def _fast_move(self, usable: Mapping[str, Book], now: datetime) -> Verdict:
+        mids = sorted((book.bids[0].px + book.asks[0].px) / 2 for book in usable.values() if book.asks)
+        if not mids:
+            return ALLOW
+        mid = mids[len(mids) // 2]
+        self._mids.append((now, mid))
+        while now - self._mids[0][0] > timedelta(seconds=self._guards.fast_move_window):
+            self._mids.popleft()
+        for then, before in self._mids:
+            moved = abs(mid - before) * BPS / before
+            if moved > self._guards.fast_move_bps:
+                return halt("fast_move", f"the mid moved {moved:.1f} bps in {now - then} ({before} to {mid})")
+        return ALLOW

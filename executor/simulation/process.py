@@ -1,0 +1,213 @@
+"""One simulated process: a runner with adapters, a journal connection and a wire of its own, which can be killed.
+
+A kill ends it between two instructions: what was on the wire arrives, what was durable stays, nothing else happens.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+from pydantic import SecretStr
+
+from adapters.clock import Clock
+from adapters.hashkey_wire import HashKeySettings
+from adapters.mock.faulty_wire import FaultyWire
+from adapters.mock.osl_rows import CLIENT_ID_FIELD, FIELDS
+from adapters.mock.world import API_KEY, RFQ_ACCEPT_PATH, SECRET
+from adapters.osl_settings import OslSettings
+from adapters.registry import adapter
+from adapters.venue import Venue
+from executor.domain.plan import Mandate, Plan
+from executor.engine.runner import Runner
+from executor.errors import JournalFailed, TakenOver
+from executor.journal.journal import Journal, Store
+from executor.journal.sqlite import Row, SqliteStore
+
+
+class Doom(StrEnum):
+    """Where a process that is to be killed dies: at once, or the next time it gets there."""
+
+    NOW = "now"
+    BEFORE_COMMIT = "before a commit"
+    AFTER_COMMIT = "after a commit"
+    BEFORE_REQUEST = "before a request"
+    AFTER_REQUEST = "after a request"
+
+
+class Ill(StrEnum):
+    """What the disk does to the next commit."""
+
+    NOTHING = ""
+    NOT_WRITTEN = "input/output error"  # and nothing was written
+    WRITTEN = "input/output error at the end"  # but all of it is there
+    FULL = "database or disk is full"
+
+
+class MemoryStore:
+    """A journal's database in memory, with the same fence as the one on disk: a version is written once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[int, str]] = {}
+
+    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]:
+        answers: list[TakenOver | None] = []
+        for rows in appends:
+            stream = self._lines.setdefault(rows[0].stream, {})
+            if any(row.version in stream for row in rows):
+                answers.append(TakenOver(f"another process has written version {rows[0].version} of {rows[0].stream}"))
+                continue
+            stream.update({row.version: row.line for row in rows})
+            answers.append(None)
+        return answers
+
+    def read(self, stream: str, after: int = 0) -> Iterator[str]:
+        held = self._lines.get(stream, {})
+        return iter([held[version] for version in sorted(held) if version > after])
+
+    def streams(self, prefix: str) -> list[str]:
+        return [stream for stream in self._lines if stream.startswith(prefix)]
+
+    def close(self) -> None:
+        """Nothing to close: the next process finds what was committed."""
+
+
+class Disk(Protocol):
+    """The machine's disk as a process finds it, and who wants to see what becomes durable."""
+
+    def illness(self, process: int) -> Ill:
+        """What happens to the commit that ``process`` is about to make."""
+
+    def durable(self, rows: Sequence[Row]) -> None:
+        """These rows are in the record now."""
+
+
+class FaultyStore:
+    """The journal's database as one process reaches it."""
+
+    def __init__(self, inner: Store, disk: Disk, process: int, dies: Callable[[Doom], bool]) -> None:
+        self._inner = inner
+        self._disk = disk
+        self._process = process
+        self._dies = dies
+        self.dead = False
+
+    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]:
+        if self.dead or self._dies(Doom.BEFORE_COMMIT):
+            raise JournalFailed("the process is dead")
+        ill = self._disk.illness(self._process)
+        if ill in (Ill.NOT_WRITTEN, Ill.FULL):
+            raise JournalFailed(f"the journal cannot be written: {ill}")
+        answers = self._inner.commit(appends)
+        for rows, refused in zip(appends, answers, strict=True):
+            if refused is None:
+                self._disk.durable(rows)
+        if ill is Ill.WRITTEN:
+            raise JournalFailed(f"the journal cannot be written: {ill}")
+        if self._dies(Doom.AFTER_COMMIT):
+            raise JournalFailed("the process is dead")
+        return answers
+
+    def read(self, stream: str, after: int = 0) -> Iterator[str]:
+        return self._inner.read(stream, after)
+
+    def streams(self, prefix: str) -> list[str]:
+        return self._inner.streams(prefix)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+Wire = Callable[[str, int, Callable[[str], bool]], FaultyWire]
+"""Makes the wire to a venue for a process; the function says whether the process dies at that point."""
+
+
+class Process:
+    """A started runner. ``died`` is true once it was killed; ``error`` is what its run ended with, if not well."""
+
+    def __init__(
+        self,
+        number: int,
+        mandate: Mandate,
+        plan: Plan,
+        clock: Clock,
+        *,
+        wire: Wire,
+        store: Store,
+        disk: Disk,
+        killed: Callable[[], None],
+    ) -> None:
+        self.number = number
+        self.doom: Doom | None = None
+        self.died = False
+        self.error: BaseException | None = None
+        self._killed = killed
+        self._wires = {name: wire(name, number, self._dies_at) for name in plan.venues}
+        self._store = FaultyStore(store, disk, number, self._dies_at)
+        venues = connect(self._wires, clock)
+        journal = Journal(self._store, threaded=False)
+        self.runner = Runner(mandate, plan, venues, journal, clock, observer=lambda _: None)
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self.runner.run()
+        except asyncio.CancelledError:
+            if not self.died:
+                raise
+        except Exception as error:  # noqa: BLE001 - whatever ends a process is looked at by the world
+            self.error = error
+
+    def kill(self) -> None:
+        """End it here."""
+        if self.died or self.task.done():
+            return
+        self.died = True
+        self._store.dead = True
+        for wire in self._wires.values():
+            wire.dead = True
+        self._killed()
+        self.task.cancel()
+
+    def _dies_at(self, place: str) -> bool:
+        if self.doom is not None and self.doom.value == place:
+            self.kill()
+        return self.died
+
+    async def ended(self) -> None:
+        """Wait until it has ended, one way or another."""
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(asyncio.wait([self.task]))
+
+
+def connect(wires: Mapping[str, httpx.AsyncBaseTransport], clock: Clock) -> list[Venue]:
+    """The real adapters of both mocked venues, each on its wire."""
+    keys = {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}
+    settings = {
+        "osl": OslSettings(
+            base_url="http://127.0.0.1:1", fields=FIELDS, client_id_on_create=CLIENT_ID_FIELD, **keys
+        ),
+        "hashkey": HashKeySettings(
+            client_type="corporate",
+            base_url="http://127.0.0.1:1",
+            withdrawals_confirmed_off=True,
+            rfq_accept_path=RFQ_ACCEPT_PATH,
+            **keys,
+        ),
+    }
+    return [
+        adapter(name)(settings[name], httpx.AsyncClient(transport=wire, trust_env=False), clock)
+        for name, wire in wires.items()
+    ]
+
+
+def disk_store(folder: Path) -> SqliteStore:
+    """The journal's real database, in ``folder``."""
+    return SqliteStore(folder / "journal.sqlite")
+
+
+ONE_WAY = timedelta(milliseconds=50)

@@ -1,0 +1,126 @@
+"""Two real processes over sockets, on the wall clock: mocked venues and the command that sells on them.
+
+The run is stopped, and killed, in the middle. Whatever happens, what was sold is what the venues' own books say, it is
+never more than the plan's quantity, and the same command goes on where the record ends.
+"""
+
+import json
+import signal
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from executor.exit_codes import ExitCode
+from tests.cli.commands import Table, execute, objects, otc, plan, twap, write_mandate
+from tests.cli.processes import Watched, mock_venues, watched
+
+QTY = Decimal("0.3")
+CREDITED = Decimal("600")
+
+
+def short_plan(**leg: object) -> Table:
+    """Six slices in half a minute, and two clips by quote."""
+    slices = twap("0.2", slices=6, style="rest_then_cross", rest_for="1s", catch_up="3", **leg)
+    return plan(slices, otc("0.1", clip="0.05"), qty="0.3", floor_px="80000", duration="30s")
+
+
+class Sale:
+    """One mandate, its journal, and the venues on which it is sold."""
+
+    def __init__(self, folder: Path, mandate: Path, env: dict[str, str]) -> None:
+        self.mandate = mandate
+        self.journal = folder / "journal.sqlite"
+        self.env = env
+
+    @property
+    def command(self) -> tuple[object, ...]:
+        return ("run", self.mandate, "--on", "mock", "--journal", self.journal, "--json")
+
+    def fills(self) -> list[Table]:
+        """Every execution in the record."""
+        return objects(execute("fills", "--journal", self.journal, "--json").stdout)
+
+    def sold(self) -> Decimal:
+        """What the record says."""
+        return sum((Decimal(fill["qty"]) for fill in self.fills()), Decimal(0))
+
+    def venues(self) -> list[Table]:
+        """What the venues' own books say."""
+        done = execute("venues", "check", "osl", "hashkey", "--on", "mock", "--json", env=self.env)
+        assert done.returncode == 0, done.stderr
+        return objects(done.stdout)
+
+    def agree(self) -> None:
+        """The venues' books and the record say the same, in coins and in money, and nothing rests any more."""
+        purses = [purse for venue in self.venues() for purse in venue["purses"]]
+        assert {purse["locked"] for purse in purses} == {"0"}
+        coins = sum(Decimal(purse["free"]) for purse in purses if purse["asset"] == "BTC")
+        cash = sum(Decimal(purse["free"]) for purse in purses if purse["asset"] == "USD")
+        fills = self.fills()
+        assert CREDITED - coins == self.sold()
+        assert cash == sum(Decimal(fill["notional"]) - Decimal(fill["fee"]) for fill in fills)
+        assert len({(fill["venue"], fill["trade_id"]) for fill in fills}) == len(fills)
+
+
+def sale(folder: Path, mandate: Path, env: dict[str, str]) -> Sale:
+    return Sale(folder, mandate, env)
+
+
+def kinds(process: Watched) -> list[str]:
+    return [json.loads(line).get("event", {}).get("kind", "summary") for line in process.said]
+
+
+def says(*wanted: str) -> "callable[[str], bool]":  # type: ignore[valid-type]
+    return lambda line: any(f'"kind":"{each}"' in line for each in wanted)
+
+
+def is_completed(summary: Table) -> bool:
+    return bool(summary["status"] == "completed" and Decimal(summary["sold"]) == QTY)
+
+
+def test_a_run_is_stopped_by_ctrl_c_and_completed_by_the_same_command(tmp_path: Path) -> None:
+    mandate = write_mandate(tmp_path, short_plan())
+    with mock_venues(tmp_path, mandate) as (_, env):
+        deal = sale(tmp_path, mandate, env)
+        with watched(*deal.command, env=env) as first:
+            first.until(says("FillRecorded"))
+            first.until(lambda line: says("ChildAcknowledged")(line))
+            first.signal(signal.SIGINT)
+            assert first.end() == ExitCode.INTERRUPTED, first.error_text
+        summary = json.loads(first.said[-1])
+        assert (summary["kind"], summary["status"]) == ("summary", "stopped")
+        assert "cancelling what rests" in first.error_text
+        assert "run the same command to go on" in first.error_text
+        half = deal.sold()
+        assert Decimal(0) < half < QTY
+        deal.agree()
+        with watched(*deal.command, env=env) as second:
+            assert second.end() == ExitCode.OK, second.error_text
+        assert is_completed(json.loads(second.said[-1]))
+        assert deal.sold() == QTY
+        deal.agree()
+        assert execute(*deal.command, env=env).returncode == ExitCode.OK  # once more: nothing left to do
+        assert deal.sold() == QTY
+
+
+@pytest.mark.parametrize("moment", ["ChildAcknowledged", "ChildIntended"])
+def test_a_run_that_is_killed_is_completed_or_parked_and_never_oversold(tmp_path: Path, moment: str) -> None:
+    mandate = write_mandate(tmp_path, short_plan())
+    with mock_venues(tmp_path, mandate) as (_, env):
+        deal = sale(tmp_path, mandate, env)
+        with watched(*deal.command, env=env) as first:
+            first.until(says("FillRecorded"))
+            first.until(says(moment))
+            first.signal(signal.SIGKILL)
+            assert first.end() == -signal.SIGKILL
+        with watched(*deal.command, env=env) as second:
+            code = second.end()
+        summary = json.loads(second.said[-1])
+        assert deal.sold() == Decimal(summary["sold"]) <= QTY
+        deal.agree()
+        if code != ExitCode.OK:
+            assert code in (ExitCode.REFUSED, ExitCode.STOPPED), second.error_text
+            assert summary["reason"]
+        else:
+            assert is_completed(summary)
