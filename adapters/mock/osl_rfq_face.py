@@ -172,12 +172,16 @@ class BrokerageFace:
             quote.quote_id, "TRADE_UNSUCCESSFUL_PLEASE_RETRY", "RFS600001", result_code="SYSTEM_ERROR"
         )
 
+    @staticmethod
+    def trade_id(quote_id: str) -> str:
+        """The id of the trade that a quote becomes."""
+        return hashlib.sha256(quote_id.encode()).hexdigest()[:32]
+
     def _book(self, quote: MockQuote, at: datetime) -> MockRfqTrade:
         exchange = self._exchanges[quote.symbol]
         self.wallets[exchange.base].free -= quote.qty
         self.wallets.setdefault(exchange.quote, Wallet()).free += quote.amount
-        trade_id = hashlib.sha256(quote.quote_id.encode()).hexdigest()[:32]
-        trade = MockRfqTrade(trade_id, exchange.base, exchange.quote, quote.qty, quote.amount, at)
+        trade = MockRfqTrade(self.trade_id(quote.quote_id), exchange.base, exchange.quote, quote.qty, quote.amount, at)
         self.trades.append(trade)
         return trade
 

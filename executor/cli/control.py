@@ -1,4 +1,4 @@
-"""`executor pause`, `resume`, `kill`, `resolve`, `explain`: what people order. Each is a recorded act with who and why."""
+"""`executor pause`, `resume`, `kill`, `resolve`, `explain`: what people order. Each is recorded with who and why."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -126,8 +126,8 @@ async def _cancel(journal: Journal, scope: str, place: Kind) -> dict[str, str]:
     results = await cancel_everything(venues, {name: refs for name, refs in orders.items() if name in venues})
     for name, fault in (results | faults).items():
         click.echo(f"{name}: {len(orders[name])} orders: {fault or 'cancellation sent'}", err=bool(fault))
-    for venue in venues.values():
-        await venue.aclose()
+    for connection in venues.values():
+        await connection.aclose()
     return results | faults
 
 

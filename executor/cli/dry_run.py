@@ -94,7 +94,7 @@ async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, journal_path: Path
     world = MockWorld(spec, clock)
     venues = mocked(world, settings, plan.venues, clock)
     journal = Journal(SqliteStore(journal_path), threaded=False)
-    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown))
+    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown), owner="dry-run")
     try:
         state = await runner.run()
     except ExecutorError:

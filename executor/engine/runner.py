@@ -51,6 +51,7 @@ class Runner:
         *,
         observer: Observer,
         tuning: Tuning | None = None,
+        owner: str = "",
     ) -> None:
         self._mandate = mandate
         self._plan = plan
@@ -60,6 +61,7 @@ class Runner:
         self._journal = journal
         self._clock = clock
         self._tuning = tuning or Tuning()
+        self._owner = owner or f"{socket.gethostname()}/{os.getpid()}"
         self._desk = Desk([venue for venue in venues if venue.name in plan.venues], clock, plan.guards)
         self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
         self.stop = Stop(clock)
@@ -84,9 +86,7 @@ class Runner:
         await self._desk.open(self._plan.asset, self._plan.quote_asset)
         if self.log.state.created is None:
             await self._create()
-        await self.log.record(
-            ParentTaken(epoch=self.log.state.epoch + 1, owner=f"{socket.gethostname()}/{os.getpid()}")
-        )
+        await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
         try:
             await self._settle_open()
             self._desk.mark_used(self.log.state)

@@ -107,8 +107,8 @@ class SqliteStore:
 
     def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
         """Write every append that fits its stream, all in one durable transaction. An append is taken whole or not at
-        all; the answer says for each whether a hold refused it or another writer was first. Raises ``JournalFailed`` when nothing
-        at all could be made durable."""
+        all; the answer says for each whether a hold refused it or another writer was first. Raises ``JournalFailed``
+        when nothing at all could be made durable."""
         try:
             with self._locked():
                 answers = self._transaction(appends)

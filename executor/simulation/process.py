@@ -159,7 +159,7 @@ class Process:
         except asyncio.CancelledError:
             if not self.died:
                 raise
-        except Exception as error:  # noqa: BLE001 - whatever ends a process is looked at by the world
+        except Exception as error:
             self.error = error
 
     def kill(self) -> None:
@@ -188,9 +188,7 @@ def connect(wires: Mapping[str, httpx.AsyncBaseTransport], clock: Clock) -> list
     """The real adapters of both mocked venues, each on its wire."""
     keys = {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}
     settings = {
-        "osl": OslSettings(
-            base_url="http://127.0.0.1:1", fields=FIELDS, client_id_on_create=CLIENT_ID_FIELD, **keys
-        ),
+        "osl": OslSettings(base_url="http://127.0.0.1:1", fields=FIELDS, client_id_on_create=CLIENT_ID_FIELD, **keys),
         "hashkey": HashKeySettings(
             client_type="corporate",
             base_url="http://127.0.0.1:1",

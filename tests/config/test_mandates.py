@@ -57,7 +57,7 @@ def test_a_fault_in_the_plan_names_file_and_key(tmp_path: Path, old: str, new: s
 def test_no_more_may_be_planned_than_is_held(tmp_path: Path) -> None:
     """Guards the holding: a plan for more than the case holds is refused before anything is connected."""
     mandate = MANDATE.replace('qty = "500"', 'qty = "450"', 1).replace('qty = "120"', 'qty = "70"')
-    with pytest.raises(InputRefused, match="the plan sells 500 BTC, the mandate in .* holds 450"):
+    with pytest.raises(InputRefused, match=r"the plan sells 500 BTC, the mandate in .* holds 450"):
         load_mandate(written(tmp_path, mandate=mandate))
 
 

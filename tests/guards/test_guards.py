@@ -1,20 +1,17 @@
 """Each guard allows the ordinary case and answers every broken rule by its name."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from adapters.venue import Book, DuplicateIds, Instrument, Level, TimeInForce, VenueTraits
-from executor.guards import book_sanity, floor, venue_rules
+from adapters.venue import DuplicateIds, Instrument, TimeInForce, VenueTraits
+from executor.guards import floor, venue_rules
 from executor.guards.verdict import ALLOW, Action, halt
 
 D = Decimal
-NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
-AGE = timedelta(seconds=10)
-BOOK = Book("BTCUSD", (Level(D(100), D(1)),), (Level(D(101), D(1)),), NOW)
 PAIR = Instrument(
     symbol="BTCUSD",
     base="BTC",
@@ -58,26 +55,6 @@ def test_the_floor_refuses_the_smallest_amount_below() -> None:
     verdict = floor.check(D("89999.99999999"), D(90_000))
     assert (verdict.action, verdict.rule) == (Action.REFUSE, "floor")
     assert "90000" in verdict.reason
-
-
-def test_a_fresh_two_sided_book_is_allowed_up_to_its_age() -> None:
-    assert book_sanity.check(BOOK, NOW + AGE, AGE) is ALLOW
-    assert book_sanity.check(replace(BOOK, asks=()), NOW, AGE) is ALLOW
-
-
-@pytest.mark.parametrize(
-    ("book", "now", "rule"),
-    [
-        (BOOK, NOW + AGE + timedelta(microseconds=1), "book.stale"),
-        (replace(BOOK, bids=()), NOW, "book.empty"),
-        (replace(BOOK, asks=(Level(D(100), D(1)),)), NOW, "book.crossed"),
-        (replace(BOOK, asks=(Level(D(99), D(1)),)), NOW, "book.crossed"),
-    ],
-)
-def test_a_book_that_is_no_price_waits(book: Book, now: datetime, rule: str) -> None:
-    verdict = book_sanity.check(book, now, AGE)
-    assert (verdict.action, verdict.rule) == (Action.WAIT, rule)
-    assert verdict.reason
 
 
 ORDER: dict[str, Any] = {

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from executor.domain.control import Hold
 from executor.domain.events import ParentWorking
 from executor.engine.virtual_time import run_virtual
-from executor.errors import JournalFailed, TakenOver
+from executor.errors import JournalFailed, Stopped, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line
-from executor.journal.sqlite import Row, SqliteStore
+from executor.journal.sqlite import Append, SqliteStore
 from tests.domain.events_made import AT
 
 
@@ -24,14 +25,17 @@ class Spy:
         self.refuse: set[str] = set()
         self.closed = False
 
-    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]:
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
         if self.fail:
             raise JournalFailed("disk full")
-        self.commits.append([[row.version for row in rows] for rows in appends])
-        return [TakenOver("other") if rows[0].stream in self.refuse else None for rows in appends]
+        self.commits.append([[row.version for row in one.rows] for one in appends])
+        return [TakenOver("other") if one.rows[0].stream in self.refuse else None for one in appends]
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         return iter(())
+
+    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+        return []
 
     def streams(self, prefix: str) -> list[str]:
         return [prefix]

@@ -1,7 +1,7 @@
 """One event, one line: canonical bytes that come back as the same event."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.domain.events import (
+    AnyEvent,
     ChildIntended,
     ChildUnknown,
     Event,
     FillRecorded,
     ParentCreated,
-    ParentEvent,
     PursesRead,
     QuotesAsked,
 )
@@ -25,9 +25,8 @@ from executor.journal.line import Line, decode, encode, time_text
 from tests.domain.events_made import AT, created, filled, intended
 
 D = Decimal
-AMOUNTS = st.decimals(
-    allow_nan=False, allow_infinity=False, min_value=D("-1e15"), max_value=D("1e15")
-) | st.sampled_from([D("1E-7"), D("1E+3"), D("0E-18"), D("100.00")])
+ODD = [D("1E-7"), D("1E+3"), D("0E-18"), D("100.00")]
+AMOUNTS = st.decimals(D("-1e15"), D("1e15"), allow_nan=False, allow_infinity=False) | st.sampled_from(ODD)
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
 NUMBERS = st.integers(0, 2**53 - 1)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.text()
@@ -45,7 +44,7 @@ def _events(kind: type[Event]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **changes)
 
 
-EVENTS = st.one_of([_events(kind) for kind in ParentEvent.__args__])  # type: ignore[attr-defined]
+EVENTS = st.one_of([_events(kind) for kind in AnyEvent.__args__])  # type: ignore[attr-defined]
 LINES = st.builds(Line, stream=st.text(), version=NUMBERS, case_id=st.text(), at=TIMES, event=EVENTS, format=st.just(1))
 
 

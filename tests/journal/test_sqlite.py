@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from executor.errors import InputRefused, JournalFailed, TakenOver
-from executor.journal.sqlite import SCHEMA_VERSION, Row, SqliteStore, open_reading, read_lines, stream_names
+from executor.errors import InputRefused, JournalFailed, Stopped, TakenOver
+from executor.journal.sqlite import SCHEMA_VERSION, Append, Row, SqliteStore, open_reading, read_lines, stream_names
 
 
 def row(version: int, stream: str = "parent/a", text: str = "") -> Row:
     return Row(stream, version, "CASE-1", "Kind", "2026-11-23T02:00:00.000000Z", text or f"{stream} {version}")
+
+
+def commit(store: SqliteStore, *appends: list[Row]) -> list[Stopped | None]:
+    """The answer to each append: ``None`` when it was taken."""
+    return store.commit([Append(rows) for rows in appends])
 
 
 def versions(store: SqliteStore, stream: str = "parent/a") -> list[str]:
@@ -24,7 +29,7 @@ def store(tmp_path: Path) -> SqliteStore:
 
 
 def test_events_come_back_in_order_and_after_a_version(store: SqliteStore) -> None:
-    assert store.commit([[row(1), row(2)], [row(1, "parent/b")], [row(3)]]) == [None, None, None]
+    assert commit(store, [row(1), row(2)], [row(1, "parent/b")], [row(3)]) == [None, None, None]
     assert versions(store) == ["parent/a 1", "parent/a 2", "parent/a 3"]
     assert list(store.read("parent/a", after=2)) == ["parent/a 3"]
     assert store.streams("parent/") == ["parent/a", "parent/b"]
@@ -36,8 +41,8 @@ def test_events_come_back_in_order_and_after_a_version(store: SqliteStore) -> No
 def test_the_second_writer_of_a_version_is_refused(tmp_path: Path) -> None:
     """Guards the fence: one version is written once, whoever asks."""
     first, second = SqliteStore(tmp_path / "j"), SqliteStore(tmp_path / "j")
-    assert first.commit([[row(1)]]) == [None]
-    (refused,) = second.commit([[row(1, text="mine")]])
+    assert commit(first, [row(1)]) == [None]
+    (refused,) = commit(second, [row(1, text="mine")])
     assert isinstance(refused, TakenOver)
     assert "version 1 of parent/a" in str(refused)
     assert versions(second) == ["parent/a 1"]
@@ -50,15 +55,15 @@ def test_without_the_constraint_both_writers_would_win(tmp_path: Path, monkeypat
     schema = "CREATE TABLE events (seq INTEGER PRIMARY KEY, stream, version, case_id, kind, at, line)"
     monkeypatch.setattr("executor.journal.sqlite._SCHEMA", schema)
     store = SqliteStore(tmp_path / "j")
-    assert store.commit([[row(1)], [row(1, text="mine")]]) == [None, None]
+    assert commit(store, [row(1)], [row(1, text="mine")]) == [None, None]
     assert len(versions(store)) == 2
     store.close()
 
 
 def test_an_append_is_taken_whole_or_not_at_all(store: SqliteStore) -> None:
     """An append whose second event conflicts leaves nothing behind, and does not harm its neighbours."""
-    store.commit([[row(2)]])
-    answers = store.commit([[row(1, "parent/b")], [row(1), row(2), row(3)], [row(2, "parent/b")]])
+    commit(store, [row(2)])
+    answers = commit(store, [row(1, "parent/b")], [row(1), row(2), row(3)], [row(2, "parent/b")])
     assert [answer is None for answer in answers] == [True, False, True]
     assert versions(store) == ["parent/a 2"]
     assert versions(store, "parent/b") == ["parent/b 1", "parent/b 2"]
@@ -68,12 +73,12 @@ def test_an_append_is_taken_whole_or_not_at_all(store: SqliteStore) -> None:
 def test_two_stores_on_one_file_lose_nothing(tmp_path: Path) -> None:
     """Two processes that write at the same time, each its own streams and both one contested stream: every event that
     was said to be durable is there once, and of each contested version one writer was told that it lost."""
-    path, won, count = tmp_path / "j", {"a": [], "b": []}, 60
+    path, won, count = tmp_path / "j", dict[str, list[int]](a=[], b=[]), 60
     stores = {name: SqliteStore(path) for name in won}
 
     def write(name: str) -> None:
         for version in range(1, count + 1):
-            own, contested = stores[name].commit([[row(version, f"own/{name}")], [row(version, "both", name)]])
+            own, contested = commit(stores[name], [row(version, f"own/{name}")], [row(version, "both", name)])
             assert own is None
             if contested is None:
                 won[name].append(version)
@@ -95,11 +100,11 @@ def test_two_stores_on_one_file_lose_nothing(tmp_path: Path) -> None:
 def test_what_was_committed_is_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "j"
     store = SqliteStore(path)
-    store.commit([[row(1)]])
+    commit(store, [row(1)])
     # No close: the process may die. The next one finds what was durable.
     again = SqliteStore(path)
     assert versions(again) == ["parent/a 1"]
-    again.commit([[row(2)]])
+    commit(again, [row(2)])
     again.close()
     store.close()
     reader = open_reading(path)
@@ -118,7 +123,7 @@ def test_every_commit_is_durable_and_the_log_is_folded_in_at_times(
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     for version in range(1, 6):
-        store.commit([[row(version)]])
+        commit(store, [row(version)])
     assert len(versions(store)) == 5
     store.close()
 
@@ -150,11 +155,11 @@ def test_a_path_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_a_write_that_fails_is_said_and_leaves_nothing(store: SqliteStore) -> None:
     """A full disk: the error names the journal, and no part of the transaction stays."""
-    store.commit([[row(1)]])
+    commit(store, [row(1)])
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(JournalFailed, match="cannot be written: database or disk is full"):
-        store.commit([[row(2)], [row(3, text="x" * 100_000)]])
+        commit(store, [row(2)], [row(3, text="x" * 100_000)])
     assert versions(store) == ["parent/a 1"]
     store.close()
 
