@@ -68,6 +68,7 @@ def _listen(port: int) -> socket.socket:
     try:
         listener.bind((HOST, port))
     except OSError as error:
+        listener.close()
         raise ExecutorError(f"port {port} cannot be used ({error.strerror}); choose another with --port") from None
     listener.listen(100)
     return listener

@@ -5,7 +5,7 @@ all that might still be sold: open, sent, unknown and parked child orders count 
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -57,7 +57,8 @@ class Parent:
         self.arrival_px: Decimal | None = None
         self.arrival_at: datetime | None = None
         self.last_at: datetime | None = None
-        self.idle = timedelta(0)  # time between owners: the schedule stood still
+        self.idle = timedelta(0)  # time between owners, and in pauses by people: the schedule stood still
+        self._waiting_since = datetime.min.replace(tzinfo=UTC)
         self.children: dict[str, Child] = {}
         self.open: dict[str, Child] = {}
         self.total = Tally()
@@ -290,9 +291,12 @@ class Parent:
         self._close(child, event.venue_status)
 
     def _on_waiting(self, event: ParentWaiting) -> None:
+        self._waiting_since = self.now
         self._set_status(ParentStatus.WAITING, event.rule, event.reason)
 
     def _on_working(self, _event: ParentWorking) -> None:
+        if self.status_rule == "control":
+            self.idle += self.now - self._waiting_since  # a pause by a person stops the schedule
         self._set_status(ParentStatus.WORKING)
 
     def _on_halted(self, event: ParentHalted) -> None:

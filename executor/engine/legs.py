@@ -27,15 +27,19 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
     plan = schedule(leg, starts_at=work.starts_at, duration_s=window_s, lot=lot, seed=spec.seed)
     turn = timedelta(seconds=window_s) / len(plan)
     done = work.log.state.slices_done[number]
+    idle = work.log.state.idle
     for piece in plan[done:]:
-        if not await work.stop.wait_until(piece.due_at):
+        if not await work.stop.wait_until(piece.due_at) or not await work.allowed():
+            return
+        # A pause ended just now, or one earlier in this run, moves everything after it.
+        if not await work.stop.wait_until(piece.due_at + work.log.state.idle - idle):
             return
         if work.log.state.leg_leaves(number) > 0:
             await _slice(work, number, leg, piece)
     extra = max(len(plan), work.log.state.slices_done[number])
     again = min(turn, work.tuning.retry)
     while _leg_open(work, number) and work.clock.now() < work.ends_at:
-        if not await work.stop.wait_until(min(work.clock.now() + again, work.ends_at)):
+        if not await work.stop.wait_until(min(work.clock.now() + again, work.ends_at)) or not await work.allowed():
             return
         if work.log.state.leg_leaves(number) > 0:
             extra += 1
@@ -49,8 +53,6 @@ def _leg_open(work: Work, number: int) -> bool:
 
 async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     work.check_unknowns()
-    if await work.held():
-        return
     books = await work.desk.books()
     tally = work.log.state.legs[number]
     due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
@@ -134,7 +136,8 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
 
 
 def _leg_offers(work: Work, leg: TwapLeg, books: dict[str, Book]) -> tuple[list[Offer], str]:
-    return work.desk.offers({n: b for n, b in books.items() if not leg.venues or n in leg.venues}, work.log.state)
+    mine = {n: b for n, b in books.items() if (not leg.venues or n in leg.venues) and work.controls.venue(n) is None}
+    return work.desk.offers(mine, work.log.state)
 
 
 async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
@@ -144,16 +147,16 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
         return
     while _leg_open(work, number) and work.clock.now() < work.ends_at and not work.stop.requested():
         work.check_unknowns()
-        if await work.held():
-            await work.stop.wait_until(work.clock.now() + work.tuning.retry)
-            continue
+        if not await work.allowed():
+            return
         piece += 1
         qty = min(leg.clip, work.log.state.leg_leaves(number))
         books = await work.desk.books()
         try:
             choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books))
-        except Held as hold:
-            await work.waiting("control", str(hold))
+        except Held:
+            # A hold came between the look and the intent: wait it out, or until the venue is free again.
+            await work.stop.wait_until(work.clock.now() + work.tuning.retry)
             continue
         if child is not None:
             await work.working()

@@ -69,6 +69,14 @@ class ParentLog:
             self.state.apply(intent, lines[0].at)
             return intent
 
+    async def record_allowed(self, venue: str, event: ParentEvent) -> None:
+        """Like :meth:`record`, but refused with ``Held`` while a hold binds orders at ``venue``: for events after which
+        something is sent again."""
+        async with self._turn:
+            lines = self._stamp([event])
+            await self._write(lines, child_scopes(self.case_id, self.parent_id, venue))
+            self.state.apply(event, lines[0].at)
+
     def _stamp(self, events: Sequence[ParentEvent]) -> list[Line]:
         if self._failure is not None:
             raise self._failure

@@ -21,7 +21,9 @@ from executor.engine.child import ChildOrders, ref_of
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.rfq import QuoteOrders
+from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
+from executor.errors import Held
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -34,22 +36,31 @@ class Resolver:
     """Settles unknown and interrupted child orders of one parent."""
 
     def __init__(
-        self, parent: ParentLog, desk: Desk, clock: Clock, tuning: Tuning, orders: ChildOrders, quotes: QuoteOrders
+        self,
+        parent: ParentLog,
+        desk: Desk,
+        clock: Clock,
+        tuning: Tuning,
+        stop: Stop,
+        orders: ChildOrders,
+        quotes: QuoteOrders,
     ) -> None:
         self._log = parent
         self._desk = desk
         self._clock = clock
         self._tuning = tuning
+        self._stop = stop
         self._orders = orders
         self._quotes = quotes
 
     async def resolve(self, child: Child) -> None:
-        """Bring ``child`` to an end that is proved, or park it. Nothing to do for one that is closed or parked."""
+        """Bring ``child`` to an end that is proved, or park it. Nothing to do for one that is closed or parked. A stop
+        leaves an unknown as it is, for the next run."""
         if child.status is ChildStatus.INTENDED:
             # Found after a restart: whether it left this machine is not known.
             message = "the process ended between the intent and the recorded outcome"
             await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=message))
-        while child.status is ChildStatus.UNKNOWN:
+        while child.status is ChildStatus.UNKNOWN and not self._stop.requested():
             if child.method == "rfq":
                 await self._resolve_quote(child)
             else:
@@ -62,7 +73,7 @@ class Resolver:
     async def _resolve_order(self, child: Child) -> None:
         traits = self._desk.seats[child.venue].venue.traits
         evidence = await self._looks(child, traits.looks, traits.quiet_period)
-        if child.status is not ChildStatus.UNKNOWN:
+        if child.status is not ChildStatus.UNKNOWN or self._stop.requested():
             return
         if not evidence:
             await self._park(child, "the venue gives no usable answer about the order")
@@ -72,11 +83,21 @@ class Resolver:
             await self._park(child, f"{evidence}; but {disagreement}")
             return
         evidence += "; the purse agrees with the record"
-        if traits.duplicate_ids is DuplicateIds.REFUSED and child.sends < _SENDS:
-            await self._log.record(ChildResent(client_order_id=child.client_order_id, evidence=evidence))
+        refuses_twice = traits.duplicate_ids is DuplicateIds.REFUSED and child.sends < _SENDS
+        if refuses_twice and await self._may_send_again(child, evidence):
             await self._orders.transmit(child)
             return
         await self._absent(child, evidence)
+
+    async def _may_send_again(self, child: Child, evidence: str) -> bool:
+        """Record that the same id is about to be sent once more. False while a person's hold forbids it."""
+        try:
+            await self._log.record_allowed(
+                child.venue, ChildResent(client_order_id=child.client_order_id, evidence=evidence)
+            )
+        except Held:
+            return False
+        return True
 
     async def _looks(self, child: Child, looks: int, quiet: timedelta) -> str:
         """Look for the order until it is found (recorded; returns empty) or absence is shown (returns the evidence)."""
@@ -99,7 +120,8 @@ class Resolver:
                 return ""
             else:
                 empty += 1
-            await self._clock.sleep_until(self._clock.now() + quiet / looks)
+            if not await self._stop.wait_until(self._clock.now() + quiet / looks):
+                return ""
         return f"not among open orders, history or fills in {empty} looks over {self._clock.now() - began}"
 
     async def _look(self, child: Child) -> str | None:
@@ -139,7 +161,8 @@ class Resolver:
                     await self._quotes.book(child, _fill(child, trade, self._log.state.spec.quote_asset))
                     return
                 empty += 1
-            await self._clock.sleep_until(self._clock.now() + traits.quiet_period / traits.looks)
+            if not await self._stop.wait_until(self._clock.now() + traits.quiet_period / traits.looks):
+                return
         evidence = f"not in the venue's ledger in {empty} looks over {self._clock.now() - began}"
         disagreement = await self._purse_disagrees(child)
         if disagreement:
@@ -151,15 +174,16 @@ class Resolver:
         """Repeat the acceptance with the same quote id while the quote lives. True when that settled it."""
         venue = cast(RfqVenue, self._desk.seats[child.venue].venue)
         quote = self._quote_of(child)
-        while quote.expires_at > self._desk.venue_now(child.venue):
+        while quote.expires_at > self._desk.venue_now(child.venue) and not self._stop.requested():
+            if not await self._may_send_again(child, "the quote lives, and accepting it twice trades once"):
+                return False
             try:
                 fill = await venue.accept(quote, child.client_order_id)
-            except Rejected as error:
-                # After a first send without answer a refusal proves nothing about that first send: read the ledger.
-                log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
-                return False
             except VenueError as error:
-                log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
+                # After a first send without answer even a refusal proves nothing about that first send.
+                await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=str(error)))
+                if isinstance(error, Rejected):
+                    return False
                 await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
                 continue
             await self._quotes.book(child, fill)

@@ -29,8 +29,9 @@ from executor.engine.desk import Desk, composite_mid, tops
 from executor.engine.legs import work_otc, work_twap
 from executor.engine.parent_log import Observer, ParentLog
 from executor.engine.reconcile import Reconciler
+from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
-from executor.engine.work import Stop, Work
+from executor.engine.work import Work
 from executor.errors import GuardHalts, Held, Interrupted, JournalFailed, RuleRefused, Stopped
 from executor.journal.journal import Journal
 from executor.strategy.feasibility import obstacles
@@ -94,6 +95,7 @@ class Runner:
             await self._mark_arrival()
             await self._work_all()
             await self._reconciler.run()
+            return await self._finish()
         except GuardHalts as halts:
             await self._halt(halts)
             raise
@@ -101,7 +103,6 @@ class Runner:
             # The record cannot be written: take off what rests, so that nothing sells that we could not record.
             await cancel_everything(self._desk.venues, live_orders(self.log.state))
             raise
-        return await self._finish()
 
     async def aclose(self) -> None:
         """Release the venues."""
@@ -255,7 +256,7 @@ class Runner:
     async def _finish(self) -> Parent:
         state = self.log.state
         left = state.spec.qty - state.cum_qty
-        if left == 0:
+        if left == 0 and not state.open:
             await self.log.record(ParentFinished(completed=True, leaves_qty=ZERO, reason="all sold"))
             return state
         hold = self._controls.whole()
@@ -266,8 +267,7 @@ class Runner:
             await self.log.record(ParentStopped(reason="stopped by a signal"))
             raise Interrupted(f"stopped with {plain(left)} {state.spec.asset} left; run the same command to go on")
         if state.open:
-            parked = ", ".join(state.open)
-            raise GuardHalts("unknown", f"left for a person to settle: {parked}")
+            raise GuardHalts("unknown", f"left for a person to settle: {', '.join(state.open)}")
         reason = f"window over: {state.status_rule} {state.status_reason}".strip()
         await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason))
         return state

@@ -1,6 +1,5 @@
 """What the legs of one parent order work with: the log, the desk, the senders, the stop, and what people ordered."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from adapters.clock import Clock
@@ -13,33 +12,9 @@ from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.resolve import Resolver
 from executor.engine.rfq import QuoteOrders
+from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
 from executor.errors import GuardHalts
-
-
-class Stop:
-    """Set when the run should end in good order: no new orders, resting ones cancelled."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._event = asyncio.Event()
-        self._clock = clock
-
-    def set(self) -> None:
-        """Ask everybody to finish what they are at."""
-        self._event.set()
-
-    def requested(self) -> bool:
-        """True once somebody asked."""
-        return self._event.is_set()
-
-    async def wait_until(self, moment: datetime) -> bool:
-        """Wait for ``moment``. False if the stop came first."""
-        try:
-            async with asyncio.timeout(max(0.0, (moment - self._clock.now()).total_seconds())):
-                await self._event.wait()
-        except TimeoutError:
-            return not self.requested()
-        return False
 
 
 class Work:
@@ -64,7 +39,7 @@ class Work:
         self.guards = guards
         self.orders = ChildOrders(parent, desk, clock, tuning)
         self.quotes = QuoteOrders(parent, desk, clock)
-        self.resolver = Resolver(parent, desk, clock, tuning, self.orders, self.quotes)
+        self.resolver = Resolver(parent, desk, clock, tuning, stop, self.orders, self.quotes)
 
     @property
     def starts_at(self) -> datetime:
@@ -82,12 +57,17 @@ class Work:
         if state.status is not ParentStatus.WAITING or state.status_rule != rule:
             await self.log.record(ParentWaiting(rule=rule, reason=reason))
 
-    async def held(self) -> bool:
-        """True, and recorded as waiting, while a person's hold is on the parent order as a whole."""
+    async def allowed(self) -> bool:
+        """Wait, and say so in the record, while a person's hold is on the parent order as a whole. False if the run
+        stops meanwhile. The schedule stands still for as long as it lasts."""
         hold = self.controls.whole()
         if hold is None:
-            return False
+            return not self.stop.requested()
         await self.waiting("control", str(hold))
+        while self.controls.whole() is not None:
+            if not await self.stop.wait_until(self.clock.now() + self.tuning.control):
+                return False
+        await self.working()
         return True
 
     def check_unknowns(self) -> None:

@@ -22,11 +22,12 @@ from adapters.mock.world import API_KEY, RFQ_ACCEPT_PATH, SECRET
 from adapters.osl_settings import OslSettings
 from adapters.registry import adapter
 from adapters.venue import Venue
+from executor.domain.control import Hold
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
-from executor.errors import JournalFailed, TakenOver
+from executor.errors import Held, JournalFailed, Stopped, TakenOver
 from executor.journal.journal import Journal, Store
-from executor.journal.sqlite import Row, SqliteStore
+from executor.journal.sqlite import Append, Row, SqliteStore
 
 
 class Doom(StrEnum):
@@ -53,17 +54,29 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[int, str]] = {}
+        self._holds: dict[str, Hold] = {}
 
-    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]:
-        answers: list[TakenOver | None] = []
-        for rows in appends:
-            stream = self._lines.setdefault(rows[0].stream, {})
-            if any(row.version in stream for row in rows):
-                answers.append(TakenOver(f"another process has written version {rows[0].version} of {rows[0].stream}"))
-                continue
-            stream.update({row.version: row.line for row in rows})
-            answers.append(None)
-        return answers
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
+        return [self._append(each) for each in appends]
+
+    def _append(self, append: Append) -> Stopped | None:
+        held = self.holds(append.scopes)
+        if held:
+            return Held(str(held[0]))
+        first = append.rows[0]
+        stream = self._lines.setdefault(first.stream, {})
+        if any(row.version in stream for row in append.rows):
+            return TakenOver(f"another process has written version {first.version} of {first.stream}")
+        stream.update({row.version: row.line for row in append.rows})
+        for scope, hold in append.holds.items():
+            self._holds.pop(scope, None)
+            if hold is not None:
+                self._holds[scope] = hold
+        return None
+
+    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+        found = [self._holds[scope] for scope in scopes if scope in self._holds]
+        return sorted(found, key=lambda hold: (hold.action, hold.scope))
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         held = self._lines.get(stream, {})
@@ -79,8 +92,8 @@ class MemoryStore:
 class Disk(Protocol):
     """The machine's disk as a process finds it, and who wants to see what becomes durable."""
 
-    def illness(self, process: int) -> Ill:
-        """What happens to the commit that ``process`` is about to make."""
+    def illness(self) -> Ill:
+        """What happens to the commit that is about to be made."""
 
     def durable(self, rows: Sequence[Row]) -> None:
         """These rows are in the record now."""
@@ -89,28 +102,30 @@ class Disk(Protocol):
 class FaultyStore:
     """The journal's database as one process reaches it."""
 
-    def __init__(self, inner: Store, disk: Disk, process: int, dies: Callable[[Doom], bool]) -> None:
+    def __init__(self, inner: Store, disk: Disk, dies: Callable[[Doom], bool]) -> None:
         self._inner = inner
         self._disk = disk
-        self._process = process
         self._dies = dies
         self.dead = False
 
-    def commit(self, appends: Sequence[Sequence[Row]]) -> list[TakenOver | None]:
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
         if self.dead or self._dies(Doom.BEFORE_COMMIT):
             raise JournalFailed("the process is dead")
-        ill = self._disk.illness(self._process)
+        ill = self._disk.illness()
         if ill in (Ill.NOT_WRITTEN, Ill.FULL):
             raise JournalFailed(f"the journal cannot be written: {ill}")
         answers = self._inner.commit(appends)
-        for rows, refused in zip(appends, answers, strict=True):
+        for each, refused in zip(appends, answers, strict=True):
             if refused is None:
-                self._disk.durable(rows)
+                self._disk.durable(each.rows)
         if ill is Ill.WRITTEN:
             raise JournalFailed(f"the journal cannot be written: {ill}")
         if self._dies(Doom.AFTER_COMMIT):
             raise JournalFailed("the process is dead")
         return answers
+
+    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+        return self._inner.holds(scopes)
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         return self._inner.read(stream, after)
@@ -121,6 +136,9 @@ class FaultyStore:
     def close(self) -> None:
         self._inner.close()
 
+
+ONE_WAY = timedelta(milliseconds=50)
+NOWHERE = "http://127.0.0.1:1"  # the wire ends in the mock whatever the address
 
 Wire = Callable[[str, int, Callable[[str], bool]], FaultyWire]
 """Makes the wire to a venue for a process; the function says whether the process dies at that point."""
@@ -147,10 +165,10 @@ class Process:
         self.error: BaseException | None = None
         self._killed = killed
         self._wires = {name: wire(name, number, self._dies_at) for name in plan.venues}
-        self._store = FaultyStore(store, disk, number, self._dies_at)
+        self._store = FaultyStore(store, disk, self._dies_at)
         venues = connect(self._wires, clock)
         journal = Journal(self._store, threaded=False)
-        self.runner = Runner(mandate, plan, venues, journal, clock, observer=lambda _: None)
+        self.runner = Runner(mandate, plan, venues, journal, clock, observer=lambda _: None, owner=f"process-{number}")
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -186,15 +204,18 @@ class Process:
 
 def connect(wires: Mapping[str, httpx.AsyncBaseTransport], clock: Clock) -> list[Venue]:
     """The real adapters of both mocked venues, each on its wire."""
-    keys = {"api_key": SecretStr(API_KEY), "secret": SecretStr(SECRET)}
+    key, secret = SecretStr(API_KEY), SecretStr(SECRET)
     settings = {
-        "osl": OslSettings(base_url="http://127.0.0.1:1", fields=FIELDS, client_id_on_create=CLIENT_ID_FIELD, **keys),
+        "osl": OslSettings(
+            base_url=NOWHERE, api_key=key, secret=secret, fields=FIELDS, client_id_on_create=CLIENT_ID_FIELD
+        ),
         "hashkey": HashKeySettings(
+            base_url=NOWHERE,
+            api_key=key,
+            secret=secret,
             client_type="corporate",
-            base_url="http://127.0.0.1:1",
             withdrawals_confirmed_off=True,
             rfq_accept_path=RFQ_ACCEPT_PATH,
-            **keys,
         ),
     }
     return [
@@ -206,6 +227,3 @@ def connect(wires: Mapping[str, httpx.AsyncBaseTransport], clock: Clock) -> list
 def disk_store(folder: Path) -> SqliteStore:
     """The journal's real database, in ``folder``."""
     return SqliteStore(folder / "journal.sqlite")
-
-
-ONE_WAY = timedelta(milliseconds=50)

@@ -1,7 +1,6 @@
 """One world: a scenario run to its end under a virtual clock, with its faults, its restarts and its watch.
 
-A world is a function of its scenario: the same one gives the same record, byte for byte. Only the name of the machine
-and process that owns the parent order is taken out before the record is hashed.
+A world is a function of its scenario: the same one gives the same record, byte for byte.
 """
 
 import asyncio
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import cast
 
 import httpx
-import msgspec
 from structlog.testing import capture_logs
 
 from adapters.clock import LoopClock
@@ -23,8 +21,7 @@ from adapters.mock.faults import PROCESS, Draws, Fault, FaultKind, Faults
 from adapters.mock.faulty_venue import VenueFaults
 from adapters.mock.faulty_wire import FaultyWire
 from adapters.mock.world import Credit, MockWorld, WorldSpec
-from executor.domain.events import ParentTaken
-from executor.domain.parent import ChildStatus, ParentStatus
+from executor.domain.orders import ChildStatus, ParentStatus
 from executor.engine.virtual_time import VirtualTimeLoop, run_virtual
 from executor.errors import (
     CredentialsRefused,
@@ -35,7 +32,6 @@ from executor.errors import (
     VenueUnreachable,
 )
 from executor.journal.journal import Store
-from executor.journal.line import decode, encode
 from executor.journal.sqlite import Row
 from executor.simulation.invariants import Checker
 from executor.simulation.process import ONE_WAY, Disk, Doom, Ill, MemoryStore, Process, disk_store
@@ -75,7 +71,7 @@ class _Illness(Disk):
     next_commit: Ill = Ill.NOTHING
     full: Fault | None = None
 
-    def illness(self, process: int) -> Ill:
+    def illness(self) -> Ill:
         if self.full is not None:
             if self.full.left > 0 and self.world.clock.now() < self.full.until:
                 self.world.faults.count(K.DISK_FULL)
@@ -260,15 +256,8 @@ class World:
 
 
 def digest(lines: Sequence[str]) -> str:
-    """SHA-256 of the record, without the name of the machine and process."""
-    sum_up = hashlib.sha256()
-    for text in lines:
-        line = decode(text)
-        if isinstance(line.event, ParentTaken):
-            line = msgspec.structs.replace(line, event=msgspec.structs.replace(line.event, owner=""))
-            text = encode(line)  # noqa: PLW2901
-        sum_up.update(text.encode() + b"\n")
-    return sum_up.hexdigest()
+    """SHA-256 of the record, every line with its end."""
+    return hashlib.sha256("".join(f"{text}\n" for text in lines).encode()).hexdigest()
 
 
 def run_world(scenario: Scenario) -> Outcome:
