@@ -41,9 +41,6 @@ from adapters.venue import (
     VenueTraits,
 )
 
-# Documented: 200 requests a second for v4 and 30 for v3, per address and shared by everyone behind it; the answer to
-# going over is not documented. Our choice keeps well below both.
-_PER_SECOND = Decimal(5)
 _PAUSE_AFTER_LIMIT = timedelta(seconds=60)  # v5 bans for 60 s; v3 and v4 document nothing
 _PERMISSIONS = (
     "OSL has no call that shows what a key may do: look in the portal that 'Move Funds' is off and "
@@ -55,14 +52,14 @@ def _traits(settings: OslSettings) -> VenueTraits:
     window = timedelta(seconds=settings.expires_in_s)
     return VenueTraits(
         duplicate_ids=DuplicateIds.NOT_DOCUMENTED,
-        quiet_period=timedelta(seconds=60),
-        looks=6,
+        quiet_period=settings.quiet_period,
+        looks=settings.looks,
         fills_window=None,
         orders_window=None,
         request_window=window,
         client_id_max_len=20,
-        orders_per_second=_PER_SECOND,
-        queries_per_second=_PER_SECOND,
+        orders_per_second=settings.requests_per_second,
+        queries_per_second=settings.requests_per_second,
         order_account="exchange",
         settlement="pre-funded; exchange and brokerage purses are separate",
         # A request lives until api-expires: half of that life may be lost to a clock that is wrong.
@@ -88,8 +85,8 @@ class Osl:
             NAME,
             client,
             clock,
-            queries_per_second=_PER_SECOND,
-            orders_per_second=_PER_SECOND,
+            queries_per_second=settings.requests_per_second,
+            orders_per_second=settings.requests_per_second,
             timeout=timedelta(seconds=settings.timeout_s),
             throttle_pause=_PAUSE_AFTER_LIMIT,
         )

@@ -7,6 +7,7 @@ the adapter refuses to start until each is set, and says what to ask OSL for.
 
 import base64
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlsplit
@@ -57,6 +58,11 @@ class OslSettings:
     without them the default rates of ``/api/v5/symbols`` are planned with. ``client_type`` says which availability
     flag of a pair applies. ``book_depth`` is levels per side, "0" for all. ``executions_page`` (500 at
     most, documented) and ``ledger_page`` are rows per request of the executions and of the brokerage ledger.
+
+    ``quiet_period`` and ``looks`` are our choice: an order whose answer was lost is held to be absent only after that
+    many readings over that time, since the delay before an order becomes visible is not documented.
+    ``requests_per_second`` too, for orders and for queries: documented are 200 for v4 and 30 for v3, per address and
+    shared by everyone behind it, and the answer to going over is not documented.
     """
 
     base_url: str
@@ -73,6 +79,9 @@ class OslSettings:
     executions_page: int = 500
     ledger_page: int = 50
     timeout_s: int = 15
+    quiet_period: timedelta = timedelta(seconds=60)
+    looks: int = 6
+    requests_per_second: Decimal = Decimal(5)
 
     def __post_init__(self) -> None:
         if self.timeout_s < 10:
@@ -83,6 +92,10 @@ class OslSettings:
             raise ValueError("ledger_page must be 2 or more: a trade has two rows")
         if not 1 <= self.executions_page <= 500:
             raise ValueError("executions_page must be 1 to 500")
+        if not 1 <= self.requests_per_second <= 30:
+            raise ValueError("requests_per_second must be 1 to 30")
+        if self.looks < 2 or self.quiet_period < timedelta(seconds=1):
+            raise ValueError("looks must be 2 or more and quiet_period one second or more: one look proves nothing")
         try:
             base64.b64decode(self.secret.get_secret_value(), validate=True)
         except ValueError:

@@ -45,7 +45,7 @@ from adapters.venue import (
 )
 
 ORDERS_PAGE = 1000  # documented maximum
-CANCELS_PER_REQUEST = 50  # our choice: no maximum is documented
+CANCELS_PER_REQUEST = 100  # our choice: no maximum is documented
 _MAX_PAGES = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)

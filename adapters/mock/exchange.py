@@ -222,11 +222,14 @@ class MockExchange:
         return self._take_off(order_id, status)
 
     def hit(self, order_id: str, qty: Decimal) -> MockOrder:
-        """Let somebody take ``qty`` of a resting order, at its own price, now (for tests and faults)."""
+        """Let somebody take ``qty`` of a resting order, at its own price, now (for tests and faults). All of it goes
+        where the bids have come up to its price: the rest could not go on resting."""
         order = self.orders[order_id]
         left = self.book.withdraw(order_id)
         assert left == order.leaves_qty, f"the book holds {left} of an order that has {order.leaves_qty} left"
-        self._book(order, order.limit_px, qty, self.clock.now(), is_maker=True)
+        bids, _ = self.book.levels(1)
+        taken = left if bids and bids[0][0] >= order.limit_px else qty
+        self._book(order, order.limit_px, taken, self.clock.now(), is_maker=True)
         if order.leaves_qty:
             self.book.rest_ask(order_id, order.limit_px, order.leaves_qty)
         else:

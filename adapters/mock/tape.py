@@ -26,7 +26,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.mock.candles import Candle
+from adapters.candles import Candle
 from adapters.mock.params import STEP, MarketParams
 
 Floats = NDArray[np.float64]

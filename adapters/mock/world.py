@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from adapters.clock import Clock
 from adapters.mock.book import VenueBook
-from adapters.mock.candles import Candle
+from adapters.candles import Candle
 from adapters.mock.dealers import Dealers
 from adapters.mock.exchange import MockExchange
 from adapters.mock.hashkey_face import hashkey_face

@@ -1,19 +1,16 @@
 """`executor pause`, `resume`, `kill`, `resolve`, `explain`: what people order. Each is recorded with who and why."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from adapters.clock import SystemClock
-from adapters.venue import OrderRef
-from config.journal_path import journal_path
 from executor.cli.compose import Kind, connected, settings_for
+from executor.cli.record import journal_option, who_option, why_option, with_journal
 from executor.domain.control import check_scope
 from executor.domain.events import (
-    AnyEvent,
     ControlCleared,
     ControlSet,
     ExplainAsked,
@@ -28,41 +25,33 @@ from executor.engine.control import (
     CONTROL_STREAM,
     acts_stream,
     append_as_person,
-    cancel_everything,
-    live_orders,
     refusal,
 )
+from executor.engine.kill import cancel_scope, in_scope
+from executor.engine.kill import kill as kill_scope
 from executor.errors import ExecutorError, InputRefused, RuleRefused
 from executor.journal.journal import Journal
-from executor.journal.sqlite import SqliteStore, open_reading
-
-T = TypeVar("T")
-
-_journal = click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
-)
-_who = click.option("--who", required=True, help="Your name, for the record.")
-_why = click.option("--why", required=True, help="The reason, for the record.")
+from executor.journal.line import Recordable
 
 
 @click.command("pause")
 @click.argument("scope")
 @click.option("--resting", type=click.Choice(["keep", "cancel"]), required=True, help="What happens to resting orders.")
-@_who
-@_why
-@_journal
+@who_option
+@why_option
+@journal_option
 def pause(scope: str, resting: str, who: str, why: str, journal: Path | None) -> None:
     """Stop new orders in SCOPE: all, case/ID, venue/NAME or parent/ID. A running parent order waits."""
     held = ControlSet(scope=_scope(scope), action="pause", cancel=resting == "cancel", who=who, why=why)
-    _with_journal(journal, lambda opened: _control(opened, held))
+    with_journal(journal, lambda opened: _control(opened, held))
     click.echo(f"paused {scope}; resting orders: {resting}")
 
 
 @click.command("resume")
 @click.argument("scope")
-@_who
-@_why
-@_journal
+@who_option
+@why_option
+@journal_option
 def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
     """Clear the pause or kill on SCOPE; for parent/ID also a halt by a guard. Then `executor run` goes on."""
     kind, _, name = _scope(scope).partition("/")
@@ -71,7 +60,8 @@ def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
         cleared = bool(opened.holds([scope]))
         if cleared:
             await _control(opened, ControlCleared(scope=scope, who=who, why=why))
-        state = _folded(opened, name) if kind == "parent" else None
+        begun = kind == "parent" and (not cleared or f"parent/{name}" in opened.streams("parent/"))
+        state = _folded(opened, name) if begun else None
         if state is not None and state.status is ParentStatus.HALTED:
             await append_as_person(
                 opened, acts_stream(name), state.spec.case_id, ResumeAsked(who=who, why=why), SystemClock()
@@ -79,7 +69,7 @@ def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
         elif not cleared:
             raise RuleRefused(f"there is nothing to resume: no pause, kill or halt is on {scope}")
 
-    _with_journal(journal, act)
+    with_journal(journal, act)
     click.echo(f"resumed {scope}")
 
 
@@ -88,9 +78,9 @@ def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
 @click.option(
     "--on", "place", type=click.Choice(["mock", "sandbox", "production"]), help="Cancel at these venues from here too."
 )
-@_who
-@_why
-@_journal
+@who_option
+@why_option
+@journal_option
 def kill(scope: str, place: Kind | None, who: str, why: str, journal: Path | None) -> None:
     """Stop everything in SCOPE: refuse new orders from this moment, cancel what rests, until a person resumes.
 
@@ -99,36 +89,34 @@ def kill(scope: str, place: Kind | None, who: str, why: str, journal: Path | Non
     held = ControlSet(scope=_scope(scope), action="kill", cancel=True, who=who, why=why)
 
     async def act(opened: Journal) -> dict[str, str]:
-        await _control(opened, held)
+        await kill_scope(opened, SystemClock(), held)
         click.echo(f"killed {scope}: new orders are refused from now on")
         return await _cancel(opened, scope, place) if place else {}
 
-    failed = {name: fault for name, fault in _with_journal(journal, act).items() if fault}
+    failed = {name: fault for name, fault in with_journal(journal, act).items() if fault}
     if failed:
         said = "; ".join(f"{name}: {fault}" for name, fault in failed.items())
         raise ExecutorError(f"not every cancellation was answered ({said}); cancel at the venue by hand")
 
 
 async def _cancel(journal: Journal, scope: str, place: Kind) -> dict[str, str]:
-    orders: dict[str, list[OrderRef]] = {}
-    for stream in journal.streams("parent/"):
-        state = _folded(journal, stream.removeprefix("parent/"))
-        for venue, refs in live_orders(state).items():
-            if scope in ("all", f"case/{state.spec.case_id}", f"parent/{state.spec.parent_id}", f"venue/{venue}"):
-                orders.setdefault(venue, []).extend(refs)
     settings, clock = settings_for(quiet=True), SystemClock()
     venues, faults = {}, {}
-    for name in orders:
+    for name in sorted({child.venue for child in in_scope(journal, scope)}):
         try:
             (venues[name],) = connected(settings, [name], place, clock)
         except ExecutorError as error:
             faults[name] = str(error)
-    results = await cancel_everything(venues, {name: refs for name, refs in orders.items() if name in venues})
-    for name, fault in (results | faults).items():
-        click.echo(f"{name}: {len(orders[name])} orders: {fault or 'cancellation sent'}", err=bool(fault))
+    done = await cancel_scope(journal, clock, scope, venues)
+    faults = done.faults | faults
+    for name, refs in done.asked.items():
+        fault = faults.get(name, "")
+        click.echo(f"{name}: {len(refs)} orders: {fault or 'cancellation sent'}", err=bool(fault))
+    if done.without_outcome:
+        click.echo(f"no outcome recorded, their process has ended: {', '.join(done.without_outcome)}", err=True)
     for connection in venues.values():
         await connection.aclose()
-    return results | faults
+    return faults
 
 
 @click.command("resolve")
@@ -142,9 +130,9 @@ async def _cancel(journal: Journal, scope: str, place: Kind) -> dict[str, str]:
     help="An execution read off the venue's papers that the record does not have; may be given several times.",
 )
 @click.option("--absent", is_flag=True, help="Nothing (more) was executed.")
-@_who
-@_why
-@_journal
+@who_option
+@why_option
+@journal_option
 def resolve(
     client_order_id: str,
     fills: tuple[tuple[str, str, str, str, str], ...],
@@ -157,7 +145,7 @@ def resolve(
     if bool(fills) == absent:
         raise InputRefused("say either --absent or every --fill")
     act = SettleAsked(client_order_id=client_order_id, fills=[_fill(*fill) for fill in fills], who=who, why=why)
-    _with_journal(journal, lambda opened: _act(opened, client_order_id.rpartition("-")[0], act))
+    with_journal(journal, lambda opened: _act(opened, client_order_id.rpartition("-")[0], act))
     click.echo(f"recorded; the next `executor run` (or the one that is running) settles {client_order_id}")
 
 
@@ -165,13 +153,13 @@ def resolve(
 @click.argument("parent_id")
 @click.argument("venue")
 @click.argument("name")
-@_who
-@_why
-@_journal
+@who_option
+@why_option
+@journal_option
 def explain(parent_id: str, venue: str, name: str, who: str, why: str, journal: Path | None) -> None:
     """Explain the break NAME at VENUE of a parent order, so that the venue may be used again."""
     act = ExplainAsked(venue=venue, name=name, who=who, why=why)
-    _with_journal(journal, lambda opened: _act(opened, parent_id, act))
+    with_journal(journal, lambda opened: _act(opened, parent_id, act))
     click.echo(f"recorded; {venue} may be used again by the next `executor run` or the one that is running")
 
 
@@ -203,20 +191,7 @@ def _fill(trade_id: str, qty: str, px: str, fee: str, fee_asset: str) -> HandFil
     )
 
 
-def _with_journal(path: Path | None, act: Callable[[Journal], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        place = journal_path(path)
-        open_reading(place).close()  # a person's act belongs into an existing record: refuse a mistyped path
-        journal = Journal(SqliteStore(place), threaded=False)
-        try:
-            return await act(journal)
-        finally:
-            await journal.aclose()
-
-    return asyncio.run(opened())
-
-
-def _control(journal: Journal, event: AnyEvent) -> Coroutine[Any, Any, None]:
+def _control(journal: Journal, event: Recordable) -> Coroutine[Any, Any, None]:
     return append_as_person(journal, CONTROL_STREAM, "", event, SystemClock())
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from adapters.candles import Candle, CandleError, read_candles
 from adapters.clock import LoopClock
-from adapters.mock.candles import Candle, CandleError, read_candles
 from adapters.mock.tape import TapeExhausted
 from adapters.mock.world import Credit, MockWorld, WorldSpec
 from config.mandates import load_mandate

@@ -67,7 +67,7 @@ def status(journal: Path | None, as_json: bool) -> None:
             "open": len(state.open),
             "rule": state.status_rule,
             "reason": state.status_reason,
-            "breaks": [f"{venue}: {name}: {detail}" for (venue, name), detail in state.breaks.items()],
+            "breaks": [f"{venue}: {name}: {found.detail}" for (venue, name), found in state.breaks.items()],
             "parked": [c.client_order_id for c in state.open.values() if c.status is ChildStatus.PARKED],
             "last_at": state.now.isoformat(),
         }

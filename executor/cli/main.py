@@ -14,6 +14,9 @@ _COMMANDS = {
     "dry-run": ("executor.cli.dry_run", "Rehearse a mandate on mocked venues under a virtual clock."),
     "run": ("executor.cli.run", "Sell a mandate's holding on venues, on the wall clock; again to go on."),
     "mock-venues": ("executor.cli.mock_venues", "Serve mocked OSL and HashKey on sockets."),
+    "mandate": ("executor.cli.mandate", "A case: accept it, give its people roles, move its coins."),
+    "plan": ("executor.cli.plan", "A plan: freeze it, have it approved by two people, revoke it."),
+    "keys": ("executor.cli.keys", "Keys of people: make, enrol, revoke."),
     "venues": ("executor.cli.venues", "Check venues: connection, signature, clock, pairs, permissions."),
     "status": ("executor.cli.look", "Every parent order and how it stands."),
     "orders": ("executor.cli.look", "Every child order."),
@@ -72,9 +75,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("executor: interrupted", err=True)
         code = ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`executor fills | head`); point stdout away so that exit stays silent.
-        sys.stdout = None
+    except SystemExit as left:
+        # The reader of our output has gone (`executor fills | head`): click ends quietly, and that is no failure.
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
         code = ExitCode.OK
     except OSError as error:
         click.echo(f"executor: {error}; check the path, the permissions and the disk", err=True)

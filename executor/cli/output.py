@@ -1,6 +1,7 @@
 """How a run is shown while it goes: JSON lines for programs, a bar on a terminal, one line per interval elsewhere."""
 
 import json
+import os
 import sys
 from decimal import Decimal
 from typing import Any, Protocol
@@ -28,15 +29,23 @@ class JsonLines:
     """One JSON object a line on stdout: every event as it is in the record, then ``{"kind": "summary", ...}``."""
 
     def event(self, line: Line) -> None:
-        sys.stdout.write(encode(line) + "\n")
-        sys.stdout.flush()  # whoever reads a pipe must see what happens when it happens
+        self._say(encode(line))
 
     def summary(self, values: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps({"kind": "summary"} | values) + "\n")
-        sys.stdout.flush()
+        self._say(json.dumps({"kind": "summary"} | values))
 
     def close(self) -> None:
-        sys.stdout.flush()
+        pass
+
+    def _say(self, text: str) -> None:
+        """Write a line at once: whoever reads a pipe must see what happens when it happens. A reader who goes away
+        does not stop a sale."""
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo("executor: nobody reads the output any more; going on without", err=True)
 
 
 class Counter:

@@ -13,6 +13,7 @@ from executor.cli.compose import Kind, connected, finish, observer, settings_for
 from executor.cli.output import Display, display
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
+from executor.engine.sole_run import sole_run
 from executor.errors import ExecutorError, NotApproved
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
@@ -53,9 +54,10 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, path: Path, shown: Disp
     venues = connected(settings_for(quiet=False), plan.venues, kind, clock)
     journal = Journal(SqliteStore(path), threaded=True)
     runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown))
-    _stop_on_signals(runner)
     try:
-        state = await runner.run()
+        with sole_run(path, runner.parent_id):
+            _stop_on_signals(runner)
+            state = await runner.run()
     except ExecutorError:
         if runner.state.created is not None:
             finish(runner.state, shown, {})

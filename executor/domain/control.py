@@ -36,6 +36,11 @@ def child_scopes(case_id: str, parent_id: str, venue: str) -> tuple[str, ...]:
     return *parent_scopes(case_id, parent_id), f"venue/{venue}"
 
 
+def plan_scope(plan_hash: str) -> str:
+    """The scope that is held while an approved plan has lost its approval. People do not set it by hand."""
+    return f"plan/{plan_hash}"
+
+
 def check_scope(scope: str) -> str:
     """``scope`` if it is well formed; raises ``ValueError`` saying what is."""
     kind, _, name = scope.partition("/")

@@ -248,17 +248,29 @@ class ChildSettled(Event, frozen=True, kw_only=True):
     why: str
 
 
+class PurseGap(msgspec.Struct, frozen=True, kw_only=True):
+    """What a purse (``account``) holds, and has locked, beyond what the record expects; below zero: less."""
+
+    account: str
+    total: Decimal
+    locked: Decimal
+
+
 class BreakFound(Event, frozen=True, kw_only=True):
     """The venue and the record differ. Nothing new is sent to that venue until a person has explained it. ``name`` is
-    one of the names in :mod:`executor.engine.reconcile`."""
+    one of the names in :mod:`executor.engine.reconcile`. ``items`` are the ids of the orders or trades in question;
+    ``gaps`` says by purse what it holds beyond what the record expects. Both are what an explanation settles."""
 
     venue: str
     name: str
     detail: str
+    items: list[str] = []
+    gaps: list[PurseGap] = []
 
 
 class BreakExplained(Event, frozen=True, kw_only=True):
-    """A person explained a break; the venue may be used again."""
+    """A person explained a break; the venue may be used again. From here on the record expects what the latest
+    ``BreakFound`` of that name has shown: its ``items`` are known, its ``gaps`` are part of the arithmetic."""
 
     venue: str
     name: str

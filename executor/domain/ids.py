@@ -2,16 +2,22 @@
 
 import base64
 import hashlib
-import json
 from typing import Any
+
+from executor.domain.canonical import digest
 
 CLIENT_ID_MAX = 20
 
 
-def plan_hash(plan: dict[str, Any]) -> str:
-    """SHA-256, hex, of the plan's canonical JSON (RFC 8785: the plan holds strings, integers, booleans and nulls)."""
-    text = json.dumps(plan, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def frozen_plan(case_id: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """What is frozen and approved: the plan and the case that it is for. A plan approved for one case is another
+    plan in any other."""
+    return {"case_id": case_id, "plan": plan}
+
+
+def plan_hash(frozen: dict[str, Any]) -> str:
+    """SHA-256, hex, of the canonical bytes of a frozen plan."""
+    return digest(frozen)
 
 
 def parent_id(case_id: str, asset: str, plan_digest: str) -> str:

@@ -44,6 +44,11 @@ def _steps(value: Decimal, step: Decimal) -> Decimal:
     return EXACT.subtract(steps, ONE) if EXACT.multiply(steps, step) > value else steps
 
 
+def multiples(value: Decimal, step: Decimal) -> int:
+    """How many steps cover ``value``: the last one may be a part. (``-(-a // b)`` does not: Decimal cuts to zero.)"""
+    return -int(_steps(EXACT.minus(value), step))
+
+
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """True when ``value`` lies on the grid of ``step``."""
     return EXACT.remainder(value, step) == 0

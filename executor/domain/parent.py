@@ -11,7 +11,6 @@ from typing import Any
 
 from executor.domain.events import (
     ActRefused,
-    AnyEvent,
     ArrivalMarked,
     BreakExplained,
     BreakFound,
@@ -25,6 +24,7 @@ from executor.domain.events import (
     ChildResolved,
     ChildSettled,
     ChildUnknown,
+    Event,
     FillRecorded,
     ParentCreated,
     ParentFinished,
@@ -58,6 +58,7 @@ class Parent:
         self.arrival_at: datetime | None = None
         self.last_at: datetime | None = None
         self.idle = timedelta(0)  # time between owners, and in pauses by people: the schedule stood still
+        self.worked_at: datetime | None = None  # the time of the latest event that is no person's act
         self._waiting_since = datetime.min.replace(tzinfo=UTC)
         self.children: dict[str, Child] = {}
         self.open: dict[str, Child] = {}
@@ -66,13 +67,16 @@ class Parent:
         self.routes: dict[tuple[str, str], Tally] = {}  # by venue and method
         self.rounding = ZERO  # sum of px * qty - notional: what venues rounded away on quotes
         self.purses: dict[tuple[str, str], Decimal] = {}  # venue and account: total before our first order
+        self.purses_at: datetime | None = None  # when they were read
         self.slices_done: dict[int, int] = {}
         self.quote_rounds = 0
         self.quotes_seen = 0
         self.mids_sum = ZERO
         self.mids_count = 0
         self.breach = ""
-        self.breaks: dict[tuple[str, str], str] = {}  # venue and name: detail, until explained
+        self.breaks: dict[tuple[str, str], BreakFound] = {}  # venue and name: what was found, until explained
+        self.explained: set[tuple[str, str, str]] = set()  # venue, name, id of an order or trade: no break any more
+        self.locked_elsewhere: dict[tuple[str, str], Decimal] = {}  # venue and account: explained, and not ours
         self.acts_seen = 0
 
     # --- what the engine asks -----------------------------------------------------------------------------------
@@ -145,11 +149,13 @@ class Parent:
 
     # --- the fold -----------------------------------------------------------------------------------------------
 
-    def apply(self, event: AnyEvent, at: datetime) -> None:
+    def apply(self, event: Event, at: datetime) -> None:
         """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
-        before, self.last_at = self.last_at, at
-        if isinstance(event, ParentTaken) and before is not None and self.epoch:
-            self.idle += at - before
+        self.last_at = at
+        if isinstance(event, ParentTaken) and self.worked_at is not None and self.epoch:
+            self.idle += at - self.worked_at
+        if not isinstance(event, _ACTS):
+            self.worked_at = at
         handler = _HANDLERS.get(type(event))
         if handler is None:
             raise InvariantBroken(f"{type(event).__name__} does not belong into a parent order's stream")
@@ -165,6 +171,7 @@ class Parent:
         if event.epoch != self.epoch + 1:
             raise InvariantBroken(f"epoch {event.epoch} follows {self.epoch}")
         self.epoch, self.owner = event.epoch, event.owner
+        self._waiting_since = self.now  # until now nobody ran it: that time is idle already
         if self.status is ParentStatus.STOPPED or self.status is ParentStatus.CREATED:
             self._set_status(ParentStatus.WORKING)
 
@@ -172,6 +179,7 @@ class Parent:
         self.arrival_px, self.arrival_at = event.arrival_px, self.last_at
 
     def _on_purses(self, event: PursesRead) -> None:
+        self.purses_at = self.now
         for account, total in event.totals.items():
             self.purses[event.venue, account] = total
 
@@ -247,11 +255,18 @@ class Parent:
         self._close(self._child(event.client_order_id), f"settled by {event.who}: {event.why}")
 
     def _on_break(self, event: BreakFound) -> None:
-        self.breaks[event.venue, event.name] = event.detail
+        self.breaks[event.venue, event.name] = event
 
     def _on_explained(self, event: BreakExplained) -> None:
         self.acts_seen = event.act
-        self.breaks.pop((event.venue, event.name), None)
+        found = self.breaks.pop((event.venue, event.name), None)
+        if found is None:
+            return
+        self.explained |= {(event.venue, event.name, item) for item in found.items}
+        for gap in found.gaps:
+            purse = (event.venue, gap.account)
+            self.purses[purse] = add(self.purses[purse], gap.total)
+            self.locked_elsewhere[purse] = add(self.locked_elsewhere.get(purse, ZERO), gap.locked)
 
     def _on_resumed(self, event: ParentResumed) -> None:
         self.acts_seen = event.act
@@ -332,6 +347,8 @@ class Parent:
             tally.exposure_qty = add(tally.exposure_qty, -released)
 
 
+# What people did is written down by the next owner before it takes over: the time until then was idle all the same.
+_ACTS = (ChildSettled, BreakExplained, ParentResumed, ActRefused)
 _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     ParentCreated: Parent._on_created,
     ParentTaken: Parent._on_taken,

@@ -155,11 +155,36 @@ class Plan(Frozen):
 
 
 class Holding(Frozen):
-    """What the case holds of one asset, base units."""
+    """What the case holds of one asset, base units, and where it came from."""
 
     asset: Code
     network: str
     qty: PositiveAmount
+    seizure_ref: str = ""
+    source_addresses: tuple[str, ...] = ()
+    transactions: tuple[str, ...] = ()
+
+
+class Deposit(Frozen):
+    """What the institution has posted: value, currency and form (cash, guarantee)."""
+
+    amount: PositiveAmount
+    currency: Code
+    form: str
+
+
+class Document(Frozen):
+    """A paper of the case, named and fixed by its SHA-256 (hex)."""
+
+    name: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Affiliate(Frozen):
+    """A counterparty, desk or person that may not buy: of the institution, its staff or their relatives."""
+
+    name: str
+    relation: str
 
 
 class Credit(Frozen):
@@ -172,16 +197,38 @@ class Credit(Frozen):
 
 
 class Mandate(Frozen):
-    """The entrustment that a sale rests on. ``plan`` names the plan file, relative to the mandate file."""
+    """The entrustment that a sale rests on. ``plan`` names the plan file, relative to the mandate file.
+
+    A rehearsal needs only what it sells; :meth:`gaps` names what a real case must say besides."""
 
     case_id: Code
     authority: str
     institution: str
     legal_basis: str
     proceeds_account: str
+    bureau: str = ""
+    platform: str = ""
+    overseas_agent: str = ""
+    deposit: Deposit | None = None
+    affiliates: tuple[Affiliate, ...] | None = None
+    documents: tuple[Document, ...] = ()
     holdings: Annotated[tuple[Holding, ...], Field(min_length=1)]
     credited: Annotated[tuple[Credit, ...], Field(min_length=1)]
     plan: str
+
+    def gaps(self) -> list[str]:
+        """What is missing before this mandate can be accepted as a case (an agent abroad is named only if there is
+        one; an empty affiliates register must be said to be empty)."""
+        missing = [name for name in ("bureau", "platform") if not getattr(self, name)]
+        missing += [name for name in ("deposit", "affiliates") if getattr(self, name) is None]
+        missing += [] if self.documents else ["documents"]
+        for number, holding in enumerate(self.holdings):
+            missing += [
+                f"holdings.{number}.{name}"
+                for name in ("seizure_ref", "source_addresses", "transactions")
+                if not getattr(holding, name)
+            ]
+        return missing
 
     @model_validator(mode="after")
     def _credited_from_holdings(self) -> "Mandate":

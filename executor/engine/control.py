@@ -6,16 +6,16 @@ depend on it: the journal itself refuses an intent while a hold is in force.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
 from adapters.clock import Clock
-from adapters.venue import OrderRef, Venue, VenueError
+from adapters.venue import OrderRef, VenueError
 from executor.domain.control import Hold, HoldAction, child_scopes, parent_scopes
 from executor.domain.events import (
     Act,
     ActRefused,
-    AnyEvent,
     BreakExplained,
     ChildSettled,
     ExplainAsked,
@@ -24,12 +24,13 @@ from executor.domain.events import (
     ResumeAsked,
     SettleAsked,
 )
+from executor.domain.money import ZERO, plain
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
 from executor.engine.parent_log import ParentLog
 from executor.errors import TakenOver
 from executor.journal.journal import Journal
-from executor.journal.line import Line
+from executor.journal.line import Line, Recordable
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -43,7 +44,7 @@ def acts_stream(parent_id: str) -> str:
     return f"acts/{parent_id}"
 
 
-async def append_as_person(journal: Journal, stream: str, case_id: str, event: AnyEvent, clock: Clock) -> None:
+async def append_as_person(journal: Journal, stream: str, case_id: str, event: Recordable, clock: Clock) -> None:
     """Append to a stream that many people may write: the next free version is taken."""
     for _ in range(_TRIES):
         version = sum(1 for _ in journal.read(stream)) + 1
@@ -127,16 +128,33 @@ def refusal(state: Parent, act: Act) -> str:
     child = state.children.get(act.client_order_id)
     if child is None:
         return f"{act.client_order_id} is not among the orders of this parent"
-    if child.status not in (ChildStatus.PARKED, ChildStatus.UNKNOWN):
-        return f"{act.client_order_id} is {child.status}, not left for a person"
+    if child.status is not ChildStatus.PARKED:
+        # An unknown order is still being asked about: a run settles it, or parks it.
+        return f"{act.client_order_id} is {child.status}, not parked for a person"
     known = {trade for other in state.children.values() for trade in other.trade_ids}
     twice = [fill.trade_id for fill in act.fills if fill.trade_id in known]
     if twice:
         return f"trade {twice[0]} is already in the record"
+    named = [fill.trade_id for fill in act.fills]
+    if len(set(named)) < len(named):
+        return "one trade is stated twice"
+    stated = sum((fill.qty for fill in act.fills), ZERO)
+    if stated > child.exposure_qty:
+        return f"{plain(stated)} is more than the {plain(child.exposure_qty)} that {act.client_order_id} has left"
+    low = [fill.trade_id for fill in act.fills if fill.px < child.limit_px]
+    if low:
+        return f"trade {low[0]} is under the order's own limit {plain(child.limit_px)}: read the papers again"
     return ""
 
 
-async def cancel_everything(venues: Mapping[str, Venue], orders: Mapping[str, Sequence[OrderRef]]) -> dict[str, str]:
+class Cancels(Protocol):
+    """The one thing that a kill needs of a venue."""
+
+    async def cancel_many(self, refs: Sequence[OrderRef]) -> None:
+        """Ask for the cancellation of these orders."""
+
+
+async def cancel_everything(venues: Mapping[str, Cancels], orders: Mapping[str, Sequence[OrderRef]]) -> dict[str, str]:
     """Ask every venue, all at once, to cancel these orders. One venue's failure does not touch another. Returns what
     went wrong by venue, empty where all requests were answered. The orders must still be queried."""
 

@@ -10,11 +10,12 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.venue import Balance, Book, Instrument, Rejected, Unauthorized, Venue, VenueError
-from executor.domain.events import Top
+from executor.domain.events import PurseGap, Top
 from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Guards
+from executor.engine.neighbours import Neighbours, sold_since
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
 from executor.guards.market_watch import MarketWatch
 from executor.guards.verdict import Action
@@ -42,11 +43,14 @@ class Seat:
 class Desk:
     """Read-only use of the venues. Orders are sent by :mod:`executor.engine.child` and :mod:`executor.engine.rfq`."""
 
-    def __init__(self, venues: Sequence[Venue], clock: Clock, guards: Guards) -> None:
+    def __init__(
+        self, venues: Sequence[Venue], clock: Clock, guards: Guards, neighbours: Neighbours | None = None
+    ) -> None:
         self.venues: Mapping[str, Venue] = {venue.name: venue for venue in venues}
         self.seats: dict[str, Seat] = {}
         self._clock = clock
         self._guards = guards
+        self._neighbours = neighbours
         self._watch = MarketWatch(guards)
         self._asset = ""
 
@@ -92,26 +96,37 @@ class Desk:
     async def purse_agrees(self, name: str, method: str, state: Parent) -> str:
         """Balance arithmetic: empty if the purse holds exactly what it held before our first order less what the
         record says was sold from it, with nothing locked beyond our known open orders; else the difference."""
+        return (await self.purse_gap(name, method, state))[0]
+
+    async def purse_gap(self, name: str, method: str, state: Parent) -> tuple[str, PurseGap | None]:
+        """The same, with the difference as numbers where there is one."""
         account = self.account(name, method)
         before = state.purses.get((name, account))
         if before is None:
-            return f"no balance of {account} was recorded before the first order"
-        seat = self.seats[name]
-        found = [b for b in await seat.venue.balances() if b.asset == self._asset and b.account == account]
+            return f"no balance of {account} was recorded before the first order", None
+        methods = self._methods(name, account)
+        elsewhere = self._sold_elsewhere(name, methods, state)
+        balances = await self.seats[name].venue.balances()
+        if elsewhere is None or elsewhere != self._sold_elsewhere(name, methods, state):
+            return f"other parent orders are in flight at {name}: what {account} should hold cannot be said", None
+        found = [b for b in balances if b.asset == self._asset and b.account == account]
         total = sum((b.free + b.locked for b in found), ZERO)
         locked = sum((b.locked for b in found), ZERO)
-        sold = sum(
-            (state.routes[name, m].cum_qty for m in self._methods(name, account) if (name, m) in state.routes), ZERO
-        )
+        sold = sum((state.routes[name, m].cum_qty for m in methods if (name, m) in state.routes), elsewhere)
         known = sum(
             (c.qty - c.cum_qty for c in state.open.values() if c.venue == name and c.status is ChildStatus.WORKING),
-            ZERO,
+            state.locked_elsewhere.get((name, account), ZERO),
         )
-        if total != before - sold:
-            return f"{account} holds {total}, expected {before - sold}"
-        if locked > known:
-            return f"{account} has {locked} locked, known open orders explain {known}"
-        return ""
+        gap = PurseGap(account=account, total=total - (before - sold), locked=max(locked - known, ZERO))
+        if gap.total:
+            return f"{account} holds {total}, expected {before - sold}", gap
+        if gap.locked:
+            return f"{account} has {locked} locked, known open orders explain {known}", gap
+        return "", None
+
+    def _sold_elsewhere(self, name: str, methods: Sequence[str], state: Parent) -> Decimal | None:
+        """What other parent orders sold from the same purse since ours began; ``None`` while that cannot be said."""
+        return sold_since(self._neighbours.read(state), name, methods) if self._neighbours else ZERO
 
     async def refresh(self, name: str, state: Parent) -> None:
         """Read the balances of one venue again (after it said that there is not enough)."""
@@ -156,7 +171,11 @@ class Desk:
                 seat.clock_offset = await seat.venue.clock_offset()
             except VenueError as error:
                 log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
-                continue
+        self.check_offsets()
+
+    def check_offsets(self) -> None:
+        """Raise ``GuardHalts`` when a venue's clock, as last measured, is too far from ours."""
+        for name, seat in self.seats.items():
             if abs(seat.clock_offset) > timedelta(seconds=self._guards.clock_offset):
                 raise GuardHalts("clock", f"the clock of {name} is {seat.clock_offset} from ours")
 
@@ -177,7 +196,7 @@ class Desk:
             if book is None or seat.instrument is None:
                 reasons.append(f"{name} shows no book that can be traded on")
                 continue
-            broken = [f"{what} ({detail})" for (venue, what), detail in state.breaks.items() if venue == name]
+            broken = [f"{what} ({found.detail})" for (venue, what), found in state.breaks.items() if venue == name]
             if broken:
                 reasons.append(f"{name} has unexplained breaks: {', '.join(broken)}")
                 continue

@@ -153,7 +153,8 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
         qty = min(leg.clip, work.log.state.leg_leaves(number))
         books = await work.desk.books()
         try:
-            choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books))
+            held = {name for name in work.desk.seats if work.controls.venue(name) is not None}
+            choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books), held)
         except Held:
             # A hold came between the look and the intent: wait it out, or until the venue is free again.
             await work.stop.wait_until(work.clock.now() + work.tuning.retry)

@@ -3,12 +3,17 @@
 News that is merely late (a fill after the end of an order) is recorded. What cannot be is a break, by one of these
 names, and stops new orders at that venue until a person has explained it:
 
-``foreign_order``  a live order on our account that no intent of ours explains
+``foreign_order``  a live order on our account that no intent explains, or one that has ended in the record
 ``busted_trade``   a trade in the record that the venue no longer shows
 ``unknown_trade``  a quote trade in the venue's ledger that the record does not have
 ``balance``        a purse that does not hold what it held before our first order less what was sold from it
+
+What a person has explained is remembered in the record: an explained order or trade is no break any more, and an
+explained difference of a purse is part of the arithmetic from then on, so that the next difference shows again.
 """
 
+import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -16,13 +21,14 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.venue import RfqVenue, VenueError
-from executor.domain.events import BreakFound
+from executor.domain.events import BreakFound, PurseGap
 from executor.domain.orders import Child, ChildStatus
+from executor.domain.parent import Parent
 from executor.engine.child import ChildOrders, ref_of
 from executor.engine.desk import Desk
+from executor.engine.neighbours import Neighbours
 from executor.engine.parent_log import ParentLog
 from executor.errors import GuardHalts
-from executor.journal.journal import Journal
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -31,89 +37,126 @@ log = structlog.get_logger()
 class Reconciler:
     """Compares one parent order's record with its venues."""
 
-    def __init__(self, parent: ParentLog, journal: Journal, desk: Desk, clock: Clock, orders: ChildOrders) -> None:
+    def __init__(
+        self, parent: ParentLog, neighbours: Neighbours, desk: Desk, clock: Clock, orders: ChildOrders
+    ) -> None:
         self._log = parent
-        self._journal = journal
+        self._neighbours = neighbours
         self._desk = desk
         self._clock = clock
         self._orders = orders
         self._checked: set[str] = set()
-        self._busted: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Compare once with every venue. A venue that does not answer is left for the next time, and said."""
-        for name in self._desk.seats:
-            try:
-                await self._orders_of(name)
-                await self._fills_of(name)
-                await self._quotes_of(name)
-                await self._balance_of(name)
-            except VenueError as error:
-                log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+        """Compare once with every venue, each on its own. A venue that does not answer is left for the next time, and
+        said."""
+        ends = await asyncio.gather(*(self._compare(name) for name in self._desk.seats), return_exceptions=True)
+        for fault in ends:
+            if isinstance(fault, BaseException):
+                raise fault
         if self._log.state.breach:
             raise GuardHalts("invariant", self._log.state.breach)
 
+    async def _compare(self, name: str) -> None:
+        try:
+            await self._orders_of(name)
+            await self._fills_of(name)
+            await self._quotes_of(name)
+            await self._balance_of(name)
+        except VenueError as error:
+            log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
+
     async def _orders_of(self, name: str) -> None:
-        seat = self._desk.seats[name]
-        ours = {stream.removeprefix("parent/") for stream in self._journal.streams("parent/")}
+        seat, state = self._desk.seats[name], self._log.state
+        ended = {c.client_order_id for c in state.children.values() if c.status is ChildStatus.CLOSED}
+        live = await seat.venue.open_orders(seat.symbol)
+        theirs = {each.now.spec.parent_id for each in self._neighbours.read(state)}
         foreign = [
             report.client_order_id or report.venue_order_id
-            for report in await seat.venue.open_orders(seat.symbol)
-            if report.client_order_id not in self._log.state.children
-            and report.client_order_id.rpartition("-")[0] not in ours - {self._log.parent_id}
+            for report in live
+            if (report.client_order_id not in state.children or report.client_order_id in ended)
+            and report.client_order_id.rpartition("-")[0] not in theirs
         ]
-        if foreign:
-            await self._break(name, "foreign_order", f"live at the venue, unknown to us: {', '.join(sorted(foreign))}")
+        await self._break(name, "foreign_order", "live at the venue, not in the record", foreign)
 
     async def _fills_of(self, name: str) -> None:
-        """Late fills of closed orders are booked. Each closed order is looked at once after its end."""
-        seat = self._desk.seats[name]
+        """Late fills of closed orders are booked. Each closed order is looked at once after its end, and once more
+        when a purse does not agree."""
+        venue = self._desk.seats[name].venue
         for child in list(self._log.state.children.values()):
-            done = child.venue == name and child.method == "book" and child.status is ChildStatus.CLOSED
-            if not done or child.client_order_id in self._checked or not child.venue_order_id:
+            if child.venue != name or child.client_order_id in self._checked or not self._may_have_traded(child):
                 continue
-            if not self._in_window(child):
-                self._checked.add(child.client_order_id)
-                continue
-            fills = await seat.venue.fills(ref_of(child))
+            fills = await venue.fills(ref_of(child))
             await self._orders.book(child, fills)
-            gone = sorted(child.trade_ids - {fill.trade_id for fill in fills})
-            if gone:
-                await self._break(name, "busted_trade", f"{child.client_order_id}: no longer shown: {', '.join(gone)}")
+            gone = child.trade_ids - {fill.trade_id for fill in fills}
+            await self._break(name, "busted_trade", "no longer shown by the venue", gone)
             self._checked.add(child.client_order_id)
 
-    def _in_window(self, child: Child) -> bool:
+    def _may_have_traded(self, child: Child) -> bool:
+        """A closed book order that the venue may have had, and whose fills it still remembers."""
+        if child.method != "book" or child.status is not ChildStatus.CLOSED:
+            return False
+        if child.outcome == "not sent" or child.outcome.startswith("rejected"):
+            return False
         window = self._desk.seats[child.venue].venue.traits.fills_window
         return window is None or self._clock.now() - child.intended_at < window
 
     async def _quotes_of(self, name: str) -> None:
-        """Every quote trade of the venue's ledger since our first order must be one of ours."""
+        """Every quote trade of the venue's ledger since our first order must be in the record of somebody."""
         state = self._log.state
         venue = self._desk.seats[name].venue
         if venue.traits.rfq is None or not venue.traits.rfq.executable:
             return
-        mine = [c for c in state.children.values() if c.venue == name and c.method == "rfq"]
-        if not mine or any(c.status is not ChildStatus.CLOSED for c in mine):
+        mine = _quote_children(state, name)
+        if not mine:
             return
         since: datetime = max(mine[0].intended_at, self._clock.now() - timedelta(hours=24)) - timedelta(seconds=5)
         trades = await cast(RfqVenue, venue).quote_trades(state.spec.asset, state.spec.quote_asset, since)
-        known = {trade for child in mine for trade in child.trade_ids}
-        strange = sorted(trade.trade_id for trade in trades if trade.trade_id not in known)
-        if strange and len(self._journal.streams("parent/")) == 1:
-            await self._break(name, "unknown_trade", f"in the ledger, not in the record: {', '.join(strange)}")
+        everybody = mine + [c for each in self._neighbours.read(state) for c in _quote_children(each.now, name)]
+        if any(child.status is not ChildStatus.CLOSED for child in everybody):
+            return  # one of these trades may be its own
+        known = {trade for child in everybody for trade in child.trade_ids}
+        strange = [trade.trade_id for trade in trades if trade.trade_id not in known]
+        await self._break(name, "unknown_trade", "in the venue's ledger, not in the record", strange)
 
     async def _balance_of(self, name: str) -> None:
-        state = self._log.state
-        if any(c.venue == name for c in state.open.values()) or len(self._journal.streams("parent/")) > 1:
-            return  # in flight, or several parent orders share the purse: no arithmetic holds at this moment
-        for method in ("book", "rfq"):
-            if (name, self._desk.account(name, method)) in state.purses:
-                before = state.version
-                difference = await self._desk.purse_agrees(name, method, state)
-                if difference and state.version == before:
-                    await self._break(name, "balance", difference)
-
-    async def _break(self, venue: str, name: str, detail: str) -> None:
-        if self._log.state.breaks.get((venue, name)) == detail:
+        if not await self._gaps(name):
             return
-        await self._log.record(BreakFound(venue=venue, name=name, detail=detail))
+        # News that came after an order was looked at explains most differences: look at all of them once more.
+        self._checked -= {c.client_order_id for c in self._log.state.children.values() if c.venue == name}
+        await self._fills_of(name)
+        await self._quotes_of(name)
+        gaps = await self._gaps(name)
+        if gaps:
+            await self._found(BreakFound(venue=name, name="balance", detail="; ".join(gaps), gaps=list(gaps.values())))
+
+    async def _gaps(self, name: str) -> dict[str, PurseGap]:
+        """What is wrong with the purses of a venue, in words and in numbers."""
+        found: dict[str, PurseGap] = {}
+        state = self._log.state
+        accounts = {self._desk.account(name, method): method for method in ("rfq", "book")}
+        for account, method in sorted(accounts.items()):
+            before = state.version
+            if (name, account) not in state.purses or any(c.venue == name for c in state.open.values()):
+                continue  # in flight: no arithmetic holds at this moment
+            words, gap = await self._desk.purse_gap(name, method, state)
+            if gap is not None and state.version == before:
+                found[words] = gap
+        return found
+
+    async def _break(self, venue: str, name: str, what: str, items: Iterable[str]) -> None:
+        """A break about ``items``, unless a person has explained every one of them."""
+        state = self._log.state
+        news = sorted(item for item in items if (venue, name, item) not in state.explained)
+        if news:
+            before = state.breaks.get((venue, name))
+            both = sorted({*news, *(before.items if before else ())})
+            await self._found(BreakFound(venue=venue, name=name, detail=f"{what}: {', '.join(both)}", items=both))
+
+    async def _found(self, news: BreakFound) -> None:
+        if self._log.state.breaks.get((news.venue, news.name)) != news:
+            await self._log.record(news)
+
+
+def _quote_children(state: Parent, venue: str) -> list[Child]:
+    return [child for child in state.children.values() if child.venue == venue and child.method == "rfq"]

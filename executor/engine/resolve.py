@@ -14,7 +14,7 @@ from typing import cast
 import structlog
 
 from adapters.clock import Clock
-from adapters.venue import DuplicateIds, Fill, Quote, QuoteTrade, Rejected, RfqVenue, VenueError
+from adapters.venue import DuplicateIds, Fill, Quote, QuoteTrade, Rejected, RfqVenue, TimeInForce, VenueError
 from executor.domain.events import ChildParked, ChildResent, ChildResolved, ChildUnknown
 from executor.domain.orders import Child, ChildStatus
 from executor.engine.child import ChildOrders, ref_of
@@ -66,7 +66,9 @@ class Resolver:
             else:
                 await self._resolve_order(child)
         if child.status is ChildStatus.WORKING:
-            await self._orders.settle(child)
+            # A resting order that was found again has lost its turn: nobody waits for it, so it is taken off.
+            rests = child.time_in_force == TimeInForce.GTC.value
+            await (self._orders.cancel(child) if rests else self._orders.settle(child))
 
     # --- book orders --------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """One RFQ clip: ask every dealer at once, keep every answer, take the best price, accept it exactly once."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -38,12 +39,13 @@ class QuoteOrders:
         self._clock = clock
 
     async def clip(
-        self, number: int, leg: OtcLeg, piece: int, qty: Decimal, tops: list[Top]
+        self, number: int, leg: OtcLeg, piece: int, qty: Decimal, tops: list[Top], held: Collection[str] = ()
     ) -> tuple[Choice, Child | None]:
-        """Ask for ``qty`` at every RFQ venue, record all answers and the choice, and accept the chosen quote. The
-        child's outcome may be unknown: the caller resolves it before anything else is asked."""
+        """Ask for ``qty`` at every RFQ venue but the ``held`` ones, record all answers and the choice, and accept the
+        chosen quote. The child's outcome may be unknown: the caller resolves it before anything else is asked."""
         asked_at = self._clock.now()
-        seats = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
+        mine = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
+        seats = [n for n in mine if n not in held and not self._log.state.broken(n)]
         answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
         quotes = [quote for _, quote in answers if quote is not None]
         choice = choose(

@@ -19,21 +19,33 @@ from executor.domain.events import (
     ParentTaken,
     PursesRead,
 )
-from executor.domain.ids import parent_id, plan_hash
+from executor.domain.ids import frozen_plan, parent_id, plan_hash
 from executor.domain.money import ZERO, plain
-from executor.domain.orders import ChildStatus, ParentStatus
+from executor.domain.orders import ParentStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, OtcLeg, Plan
 from executor.engine.control import Controls, cancel_everything, kills, live_orders
 from executor.engine.desk import Desk, composite_mid, tops
 from executor.engine.legs import work_otc, work_twap
+from executor.engine.neighbours import Neighbours
 from executor.engine.parent_log import Observer, ParentLog
 from executor.engine.reconcile import Reconciler
 from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
+from executor.engine.watch import Watch
 from executor.engine.work import Work
-from executor.errors import GuardHalts, Held, Interrupted, JournalFailed, RuleRefused, Stopped
+from executor.errors import (
+    ExecutorError,
+    GuardHalts,
+    Held,
+    Interrupted,
+    JournalFailed,
+    RecordBroken,
+    RuleRefused,
+    Stopped,
+)
 from executor.journal.journal import Journal
+from executor.log_events import LogEvent
 from executor.strategy.feasibility import obstacles
 
 log = structlog.get_logger()
@@ -57,18 +69,20 @@ class Runner:
         self._mandate = mandate
         self._plan = plan
         self._plan_values = plan.model_dump(mode="json")
-        self.digest = plan_hash(self._plan_values)
+        self.digest = plan_hash(frozen_plan(mandate.case_id, self._plan_values))
         self.parent_id = parent_id(mandate.case_id, plan.asset, self.digest)
         self._journal = journal
         self._clock = clock
         self._tuning = tuning or Tuning()
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}"
-        self._desk = Desk([venue for venue in venues if venue.name in plan.venues], clock, plan.guards)
+        self._neighbours = Neighbours(journal, self.parent_id)
+        named = [venue for venue in venues if venue.name in plan.venues]
+        self._desk = Desk(named, clock, plan.guards, self._neighbours)
         self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
         self.stop = Stop(clock)
         self._controls = Controls(self.log, journal, plan.venues)
         self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
-        self._reconciler = Reconciler(self.log, journal, self._desk, clock, self._work.orders)
+        self._reconciler = Reconciler(self.log, self._neighbours, self._desk, clock, self._work.orders)
 
     @property
     def state(self) -> Parent:
@@ -89,6 +103,7 @@ class Runner:
             await self._create()
         await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
         try:
+            self._desk.check_offsets()
             await self._settle_open()
             self._desk.mark_used(self.log.state)
             await self._reconciler.run()
@@ -99,8 +114,8 @@ class Runner:
         except GuardHalts as halts:
             await self._halt(halts)
             raise
-        except JournalFailed:
-            # The record cannot be written: take off what rests, so that nothing sells that we could not record.
+        except (JournalFailed, RecordBroken):
+            # The record cannot be written on: take off what rests, so that nothing sells that we could not record.
             await cancel_everything(self._desk.venues, live_orders(self.log.state))
             raise
 
@@ -202,54 +217,28 @@ class Runner:
                 raise
 
         legs = [asyncio.create_task(worked(n), name=f"leg-{n}") for n in range(len(self._plan.legs))]
-        watch = asyncio.create_task(self._watch(legs), name="watch")
+        watch = asyncio.create_task(Watch(self._work, self._reconciler).over(legs), name="watch")
         ends = await asyncio.gather(*legs, watch, return_exceptions=True)
         for fault in ends:
             if isinstance(fault, BaseException):
                 raise fault
 
-    async def _watch(self, legs: list[asyncio.Task[None]]) -> None:
-        """While the legs work: obey people, compare with the venues, check the clocks."""
-        next_comparison = self._clock.now() + self._tuning.reconcile
-        try:
-            while not all(leg.done() for leg in legs):
-                await asyncio.wait(legs, timeout=self._tuning.control.total_seconds())
-                await self._controls.carry_out_acts()
-                await self._obey()
-                if self._clock.now() >= next_comparison:
-                    await self._reconciler.run()
-                    await self._desk.check_clocks()
-                    next_comparison = self._clock.now() + self._tuning.reconcile
-        except BaseException:
-            self.stop.set()
-            raise
-
-    async def _obey(self) -> None:
-        """Cancel what rests where a hold says so; end the run on a kill of the whole parent order."""
-        whole = self._controls.whole()
-        if kills(whole):
-            self.stop.set()
-        for venue, refs in live_orders(self.log.state).items():
-            hold = whole if whole is not None and whole.cancel else self._controls.venue(venue)
-            if hold is None or not (hold.cancel or kills(hold)):
-                continue
-            live = [ref for ref in refs if self.log.state.open[ref.client_order_id].status is ChildStatus.WORKING]
-            if live:
-                await cancel_everything(self._desk.venues, {venue: live})
-            for ref in live:
-                child = self.log.state.open.get(ref.client_order_id)
-                if child is not None:
-                    await self._work.orders.settle(child)
-
     async def _halt(self, halts: GuardHalts) -> None:
-        """Cancel what rests, then freeze. A fault while cancelling must not hide the halt."""
-        for child in list(self.log.state.open.values()):
-            if child.status.value == "working":
-                try:
-                    await self._work.orders.cancel(child)
-                except GuardHalts as again:
-                    log.warning(str(again))
-        await self.log.record(ParentHalted(rule=halts.rule, reason=halts.reason))
+        """Freeze, so that nothing undoes it if this process dies now; then cancel what rests, at all venues at once."""
+        try:
+            await self.log.record(ParentHalted(rule=halts.rule, reason=halts.reason))
+        finally:
+            await self._take_off()
+
+    async def _take_off(self) -> None:
+        """Cancel what might rest and follow it to its end. A fault meanwhile must not hide the one that brought us
+        here."""
+        state, orders = self.log.state, self._work.orders
+        await cancel_everything(self._desk.venues, live_orders(state))
+        ends = await asyncio.gather(*(orders.settle(c) for c in list(state.open.values())), return_exceptions=True)
+        for fault in ends:
+            if isinstance(fault, ExecutorError):
+                log.warning(LogEvent.CANCEL_FAILED, parent=self.parent_id, error=str(fault))
 
     # --- ending -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from executor.domain.control import Hold, HoldAction
+from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
+from executor.domain.control import Hold, HoldAction, plan_scope
 from executor.domain.events import ControlCleared, ControlSet
 from executor.errors import JournalFailed, Stopped
 from executor.journal.line import Line, decode, encode, time_text
@@ -101,11 +102,21 @@ class Journal:
             await asyncio.shield(self._flusher)
         if self._thread is not None:
             self._thread.shutdown()
-        self._store.close()
+        try:
+            self._store.close()
+        except JournalFailed:
+            if self._failure is None:
+                raise  # else the first failure has been raised to whoever wrote, and says more
 
 
 def _row(line: Line) -> Row:
     return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
+
+
+def _void(plans: Sequence[str], who: str, why: str, line: Line) -> dict[str, Hold | None]:
+    """No order under these plans any more, from the transaction that records why."""
+    scopes = [plan_scope(plan) for plan in plans]
+    return {scope: Hold(scope, HoldAction.KILL, True, who, why, time_text(line.at)) for scope in scopes}
 
 
 def _holds(lines: Sequence[Line]) -> dict[str, Hold | None]:
@@ -118,4 +129,10 @@ def _holds(lines: Sequence[Line]) -> dict[str, Hold | None]:
             changes[event.scope] = Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))
         elif isinstance(event, ControlCleared):
             changes[event.scope] = None
+        elif isinstance(event, PlanRevoked):
+            changes |= _void([event.plan_hash], event.who, f"plan revoked: {event.why}", line)
+        elif isinstance(event, KeyRevoked):
+            changes |= _void(event.voids, event.who, f"key of {event.person} revoked: {event.why}", line)
+        elif isinstance(event, PlanApproved) and event.restores:
+            changes[plan_scope(event.plan_hash)] = None
     return changes

@@ -10,10 +10,13 @@ from typing import Any
 
 import msgspec
 
+from executor.domain.case_events import CaseEvent
 from executor.domain.events import AnyEvent
 from executor.errors import RecordBroken
 
 FORMAT = 1
+
+Recordable = AnyEvent | CaseEvent
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +26,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     case_id: str
     at: datetime
-    event: AnyEvent
+    event: Recordable
     format: int = FORMAT
 
     @property

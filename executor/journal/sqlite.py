@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from executor.domain.control import Hold, HoldAction
-from executor.errors import Held, InputRefused, JournalFailed, Stopped, TakenOver
+from executor.errors import Held, InputRefused, JournalFailed, RecordBroken, Stopped, TakenOver
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -95,7 +95,8 @@ class SqliteStore:
                 "of the program that wrote it"
             )
         self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if found != SCHEMA_VERSION:
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -163,23 +164,42 @@ class SqliteStore:
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
-        with self._locked():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self._locked():
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sqlite3.Error, OSError) as error:
+            raise JournalFailed(
+                f"the journal {self.path} cannot be folded into one file ({error}); nothing is lost, keep the files "
+                "beside it"
+            ) from None
+        finally:
             self._reader.close()
             self._db.close()
-        os.close(self._lock_file)
+            os.close(self._lock_file)
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         """The lines of ``stream`` after version ``after``, in order."""
-        return read_lines(self._reader, stream, after)
+        with self._reading():
+            yield from read_lines(self._reader, stream, after)
 
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         """The holds in force on any of ``scopes``."""
-        return read_holds(self._reader, scopes)
+        with self._reading():
+            return read_holds(self._reader, scopes)
 
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
-        return stream_names(self._reader, prefix)
+        with self._reading():
+            return stream_names(self._reader, prefix)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise JournalFailed(f"the journal {self.path} cannot be read: {error}") from None
+        except sqlite3.Error as error:
+            raise RecordBroken(f"the journal {self.path} is damaged: {error}") from None
 
 
 def read_lines(db: sqlite3.Connection, stream: str, after: int = 0) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from executor.domain.money import RATIO, ZERO, add, bps_between, plain
+from executor.domain.money import RATIO, ZERO, add, bps_between, multiples, plain
 from executor.domain.orders import ChildStatus, Tally
 from executor.domain.parent import Parent
 
@@ -51,7 +51,7 @@ def summarise(state: Parent) -> Summary:
         "slices_done": {str(leg): done for leg, done in state.slices_done.items()},
         "by_venue": _by(state, 0),
         "by_method": _by(state, 1),
-        "breaks": [{"venue": v, "name": n, "detail": d} for (v, n), d in state.breaks.items()],
+        "breaks": [{"venue": v, "name": n, "detail": found.detail} for (v, n), found in state.breaks.items()],
         "parked": [c.client_order_id for c in state.open.values() if c.status is ChildStatus.PARKED],
         "plan_hash": spec.plan_hash,
         "seed": spec.seed,
@@ -88,7 +88,7 @@ def _slices_planned(state: Parent) -> dict[str, int]:
     planned = {}
     for number, leg in enumerate(state.spec.legs):
         if leg["kind"] == "otc":
-            planned[str(number)] = int(-(-Decimal(leg["qty"]) // Decimal(leg["clip"])))
+            planned[str(number)] = multiples(Decimal(leg["qty"]), Decimal(leg["clip"]))
         else:
             planned[str(number)] = leg["slices"] or max(1, window_s // leg["interval"])
     return planned

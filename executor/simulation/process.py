@@ -25,6 +25,7 @@ from adapters.venue import Venue
 from executor.domain.control import Hold
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
+from executor.engine.tuning import Tuning
 from executor.errors import Held, JournalFailed, Stopped, TakenOver
 from executor.journal.journal import Journal, Store
 from executor.journal.sqlite import Append, Row, SqliteStore
@@ -137,6 +138,7 @@ class FaultyStore:
         self._inner.close()
 
 
+_TUNING = Tuning(control=timedelta(seconds=10))  # people act seldom here, and looking every second takes time
 ONE_WAY = timedelta(milliseconds=50)
 NOWHERE = "http://127.0.0.1:1"  # the wire ends in the mock whatever the address
 
@@ -168,7 +170,9 @@ class Process:
         self._store = FaultyStore(store, disk, self._dies_at)
         venues = connect(self._wires, clock)
         journal = Journal(self._store, threaded=False)
-        self.runner = Runner(mandate, plan, venues, journal, clock, observer=lambda _: None, owner=f"process-{number}")
+        self.runner = Runner(
+            mandate, plan, venues, journal, clock, observer=lambda _: None, owner=f"process-{number}", tuning=_TUNING
+        )
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:

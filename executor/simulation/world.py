@@ -34,7 +34,8 @@ from executor.errors import (
 from executor.journal.journal import Store
 from executor.journal.sqlite import Row
 from executor.simulation.invariants import Checker
-from executor.simulation.process import ONE_WAY, Disk, Doom, Ill, MemoryStore, Process, disk_store
+from executor.simulation.operator import Operator
+from executor.simulation.process import ONE_WAY, Disk, Doom, FaultyStore, Ill, MemoryStore, Process, disk_store
 from executor.simulation.scenario import START, START_PX, Scenario
 
 K = FaultKind
@@ -101,6 +102,7 @@ class World:
     venue_faults: VenueFaults = field(init=False)
     checker: Checker = field(init=False)
     disk: _Illness = field(init=False)
+    operator: Operator = field(init=False)
 
     def __post_init__(self) -> None:
         scenario = self.scenario
@@ -120,6 +122,7 @@ class World:
         )
         self.checker = Checker(self.mock, scenario.plan)
         self.disk = _Illness(self)
+        self.operator = Operator(self.mock, self.clock)
 
     # --- processes --------------------------------------------------------------------------------------------------
 
@@ -166,7 +169,10 @@ class World:
             self.start()
             while self.alive:
                 await self.alive[0].ended()
-            if self.checker.state.created is not None and self.checker.state.status in _ENDS:
+            state = self.checker.state
+            if await self.operator.attend(state, FaultyStore(self.store, self.disk, lambda _: False)):
+                continue
+            if state.created is not None and state.status in _ENDS:
                 break
             await self.clock.sleep_until(self.clock.now() + timedelta(seconds=self.draws.between(1, 90)))
         trouble.cancel()

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from adapters.venue import Book, Instrument, VenueTraits
-from executor.domain.money import ONE, ZERO, is_multiple, plain
+from executor.domain.money import ONE, ZERO, is_multiple, multiples, plain
 from executor.domain.plan import OtcLeg, Plan, TwapLeg
 from executor.strategy.route import Offer, largest_child, smallest_child
 from executor.strategy.schedule import slice_count
@@ -90,7 +90,7 @@ def _otc(plan: Plan, leg: OtcLeg, facts: Sequence[VenueFacts]) -> list[str]:
     found = []
     if len(able) < leg.min_quotes:
         found.append(f"quotes: {len(able)} venues of the plan execute quotes, min_quotes is {leg.min_quotes}")
-    clips = -(-leg.qty // leg.clip)
+    clips = multiples(leg.qty, leg.clip)
     if clips * leg.pause > plan.duration:
         found.append(
             f"window: {clips} clips with {timedelta(seconds=leg.pause)} between them need more than "

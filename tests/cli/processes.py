@@ -113,8 +113,9 @@ def write_profiles(folder: Path, port: int) -> dict[str, str]:
     for name, shipped, wanted in (("osl-mock", 18080, port), ("hashkey-mock", 18081, port + 1)):
         text = (ROOT / "config" / "venues" / f"{name}.toml").read_text(encoding="utf-8")
         assert f":{shipped}" in text
-        # The mock has no rate limit; at HashKey's own the start alone takes a quarter of a minute.
-        text = text.replace("[settings]\n", '[settings]\nqueries_per_second = "50"\n')
+        if name == "hashkey-mock":  # at the venue's own rate limit the start alone takes a quarter of a minute
+            quick = 'queries_per_second = "50"\nquiet_period = "PT2S"\n'  # and an absent order is absent after this
+            text = text.replace("[settings]\n", f"[settings]\n{quick}")
         (folder / f"{name}.toml").write_text(text.replace(f":{shipped}", f":{wanted}"), encoding="utf-8")
     return {"EXECUTOR_VENUES_DIR": str(folder)}
 

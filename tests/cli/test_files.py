@@ -1,4 +1,4 @@
-"""Bad files and plans that cannot be done: refused before the first order, with the key or the rule that is to blame."""
+"""Bad files and plans that cannot be done: refused before the first order, by the key or the rule to blame."""
 
 from pathlib import Path
 from typing import Any

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.domain.money import add, bps_between, is_multiple, parse_amount, plain, round_down, round_up, times
+from executor.domain.money import (
+    add,
+    bps_between,
+    is_multiple,
+    multiples,
+    parse_amount,
+    plain,
+    round_down,
+    round_up,
+    times,
+)
 
 D = Decimal
 AMOUNTS = st.decimals(min_value=D("-1e12"), max_value=D("1e12"), places=18)
@@ -48,6 +58,13 @@ def test_many_nines_are_not_rounded_over_the_next_step(digits: int) -> None:
 def test_sums_and_products_are_exact(left: Decimal, right: Decimal) -> None:
     assert Fraction(add(left, right)) == Fraction(left) + Fraction(right)
     assert Fraction(times(left, right)) == Fraction(left) * Fraction(right)
+
+
+@given(st.decimals(D("0.0000001"), D(10_000), places=7), st.sampled_from([D("0.3"), D(1), D(10), D("2.5")]))
+def test_multiples_cover_the_value_and_none_is_spare(value: Decimal, step: Decimal) -> None:
+    """The last clip may be a part: 25 in clips of 10 are three."""
+    count = multiples(value, step)
+    assert times(D(count - 1), step) < value <= times(D(count), step)
 
 
 def test_an_operation_that_would_round_raises() -> None:

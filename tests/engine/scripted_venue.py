@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from adapters.clock import Clock
 from adapters.venue import (
@@ -118,6 +118,8 @@ class ScriptedVenue:
         self.trades: dict[str, Fill] = {}
         self.quotes = 0
         self.reads = 0
+        self.no_bids = False
+        self.fall_to: Decimal | None = None  # the best bid after the first looks
         self.on_place: Callable[[NewOrder], None] = lambda order: None
 
     # --- the truth --------------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ class ScriptedVenue:
     def _take(self, order: NewOrder, step: Step) -> Held:
         held = Held(order, step, f"v{len(self.orders) + 1}", self.clock.now())
         self.orders.append(held)
-        self._fill(held, order.qty * step.fill + step.over)
+        self._fill(held, (order.qty * step.fill).quantize(D("0.00001"), ROUND_DOWN) + step.over)
         held.open = order.time_in_force is TimeInForce.GTC and held.cum < order.qty
         return held
 
@@ -196,7 +198,10 @@ class ScriptedVenue:
     async def book(self, symbol: str) -> Book:
         self.reads += 1  # the last level breathes: a book that never changes would be stale
         bids = [*self.bids, (D(80_000), D(self.reads))]
-        return Book(symbol, tuple(Level(*each) for each in bids), (Level(D(100_010), D(self.reads)),), self.clock.now())
+        if self.fall_to is not None and self.reads > 1:
+            bids = [(self.fall_to, D(self.reads))]
+        levels = () if self.no_bids else tuple(Level(*each) for each in bids)
+        return Book(symbol, levels, (Level(D(100_010), D(self.reads)),), self.clock.now())
 
     def _found(self, ref: OrderRef) -> Held | None:
         self._arrive()

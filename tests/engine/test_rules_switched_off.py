@@ -14,6 +14,7 @@ from executor.domain.events import ChildIntended, ChildParked
 from executor.domain.parent import Parent
 from executor.engine import legs
 from executor.engine.parent_log import ParentLog
+from executor.engine.reconcile import Reconciler
 from executor.engine.resolve import Resolver
 from executor.errors import InvariantBroken, RuleRefused
 from executor.guards import floor
@@ -62,7 +63,10 @@ async def test_the_intent_is_durable_before_the_first_byte_leaves() -> None:
 
 @virtual
 async def test_an_intent_that_is_not_written_first_is_sold_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The twin: the intent is only remembered, the process dies after the send, the next one does not know of it."""
+    """The twin: the intent is only remembered, the process dies after the send, the next one does not know of it. The
+    comparison of the purses at the start, which would stop this venue, is switched off as well."""
+
+    async def compares_nothing(self: Reconciler) -> None: ...
 
     async def only_remembered(self: ParentLog, venue: str, build: Any) -> Any:
         intent = build(self.state)
@@ -77,6 +81,7 @@ async def test_an_intent_that_is_not_written_first_is_sold_twice(monkeypatch: py
         alpha.on_place = lambda order: setattr(store, "fails_at", store.commits + 1)
         await ran(alpha, store=store)
     alpha.on_place = lambda order: None
+    monkeypatch.setattr(Reconciler, "run", compares_nothing)
     await ran(alpha, store=store)
     assert alpha.sold > D(1)
 

@@ -104,6 +104,7 @@ CASES: list[tuple[str, Plan, VenueFacts]] = [
         replace(FACTS, traits=replace(TRAITS, rfq=replace(RFQ, executable=False))),
     ),
     ("legs.0 (otc): window: 2 clips with 0:40:00 between them", plan(OTC | {"pause": "40m"}), FACTS),
+    ("window: 3 clips", plan(OTC | {"clip": "4", "pause": "25m"}), FACTS),
     ("balance: legs.0 needs 10 BTC, 9 is credited where it can sell", plan(), replace(FACTS, free={"main": D(9)})),
     ("balance: legs.0 needs 10 BTC, 0 is credited", plan(), replace(FACTS, free={"vault": D(20)})),
     ("balance: the plan needs 20 BTC, 15 is credited", plan(TWAP, OTC), replace(FACTS, free={"main": D(15)})),

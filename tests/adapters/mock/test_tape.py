@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.mock.candles import Candle, read_candles
+from adapters.candles import Candle, read_candles
 from adapters.mock.params import DEEP, THIN
 from adapters.mock.tape import ReplayTape, SimulatedTape, TapeExhausted
 

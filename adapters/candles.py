@@ -1,15 +1,17 @@
-"""Reader of recorded candles.
+"""The one reader of recorded candles: for replays on mocked venues and for benchmarks.
 
 A file is plain CSV (`.csv`) or gzipped CSV (`.csv.gz`), UTF-8, with a header row. Columns, in any order:
 
-* `timestamp`: opening time of the candle, UTC, either `YYYY-MM-DD HH:MM:SS[.ffffff]` (a `T` instead of the
+* `timestamp`: the moment by which the candle is named (its opening, unless whoever reads knows better), UTC, either `YYYY-MM-DD HH:MM:SS[.ffffff]` (a `T` instead of the
   space and a trailing `Z` are accepted) or the epoch as a whole number of seconds or milliseconds;
 * `open`, `high`, `low`, `close`: prices in quote currency;
-* `volume`: in base units; a file whose volume is in quote currency must be converted first;
+* `volume`: what was traded, in base units or in quote currency: the file does not say which, so a benchmark's
+  parameters must, and a replay takes it as base units;
 * `trades` (optional): number of trades.
 
 Other columns are ignored. Numbers are read as `Decimal` from the text. Rows must be in rising order of time;
-missing candles are allowed: whoever replays the file carries the price flat, with no volume, across the gap.
+missing candles are allowed here: a replay carries the price flat, with no volume, across the gap; a benchmark names
+each one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +29,7 @@ from pathlib import Path
 REQUIRED = ("timestamp", "open", "high", "low", "close", "volume")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS = 30  # before and after the point
 _MILLISECONDS_FROM = 10**11  # as seconds this is the year 5138, as milliseconds 1973
 
 
@@ -35,7 +39,7 @@ class CandleError(ValueError):
 
 @dataclass(frozen=True)
 class Candle:
-    """One recorded interval: opening time (UTC), prices in quote currency, volume in base units."""
+    """One recorded interval: its time (UTC), prices in quote currency, volume as the file has it."""
 
     at: datetime
     open: Decimal
@@ -49,8 +53,23 @@ class Candle:
 def read_candles(path: Path | str) -> list[Candle]:
     """All candles of a file, in order. Raises `CandleError` at the first row that cannot be trusted."""
     path = Path(path)
+    return parse_candles(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file as it lies there, so that what is hashed is what is read. Raises `CandleError`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise CandleError(f"{path}:0: no such file; check the path") from error
+    except OSError as error:
+        raise CandleError(f"{path}:0: cannot be read ({error.strerror}); check the path and permissions") from error
+
+
+def parse_candles(data: bytes, path: Path) -> list[Candle]:
+    """All candles in the bytes of a file; `path` tells by its name whether they are gzipped, and names them in errors."""
     candles: list[Candle] = []
-    for line, row in _rows(path):
+    for line, row in _rows(data, path):
         try:
             candle = _candle(row)
         except ValueError as error:
@@ -66,12 +85,13 @@ def read_candles(path: Path | str) -> list[Candle]:
     return candles
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
+def _rows(data: bytes, path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
     """Line number and cells of each row; trouble with the file itself is reported like a bad row."""
     line = 1
+    raw = io.BytesIO(data)
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        unpacked = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        with io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, strict=True)
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
@@ -81,9 +101,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str | None]]]:
             for row in reader:
                 line = reader.line_num
                 yield line, row
-    except FileNotFoundError as error:
-        raise CandleError(f"{path}:0: no such file; check the path") from error
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise CandleError(
             f"{path}:{line}: unreadable after this line ({error}); fetch the file again, as UTF-8 CSV or gzip of it"
         ) from error
@@ -122,6 +140,8 @@ def _number(row: Mapping[str, str | None], name: str) -> Decimal:
         raise ValueError(f"{name} {cell!r} is not a number; write it like 109608.01") from None
     if not number.is_finite():
         raise ValueError(f"{name} {cell!r} is not a finite number; remove the row")
+    if number and not (-_DIGITS <= int(number.as_tuple().exponent) and number.adjusted() <= _DIGITS):
+        raise ValueError(f"{name} {cell!r} is beyond any price or volume; correct or remove the row")
     return number
 
 

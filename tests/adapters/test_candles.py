@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.mock.candles import CandleError, read_candles
+from adapters.candles import CandleError, read_candles
 
-DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 HEADER = "timestamp,open,high,low,close,volume,trades\n"
 GOOD = "2025-11-01 00:00:00,109608.01,109621.62,109608.0,109616.35,5.65926,1005\n"
 

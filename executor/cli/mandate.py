@@ -1,0 +1,132 @@
+"""`executor mandate`: accept a case, give its people roles, move its coins from state to state with evidence."""
+
+import json
+from pathlib import Path
+
+import click
+
+from adapters.clock import SystemClock
+from config.mandates import load_mandate
+from executor.cli.record import journal_option, json_option, who_option, with_journal
+from executor.domain.canonical import digest
+from executor.domain.case import Case
+from executor.domain.case_events import CaseOpened, HoldingMoved, RoleAssigned
+from executor.domain.money import parse_amount, plain
+from executor.domain.people import Role
+from executor.engine.approval import act, load_people, open_case, opened_case
+from executor.errors import InputRefused
+from executor.journal.journal import Journal
+
+
+@click.group("mandate")
+def mandate() -> None:
+    """A case: what was entrusted, by whom, who works on it, where the coins are."""
+
+
+@mandate.command("accept")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@who_option
+@journal_option
+def accept(file: Path, who: str, journal: Path | None) -> None:
+    """Open the case of the mandate in FILE. Everything that a real case must say has to be there."""
+    entrusted, _ = load_mandate(file)
+    gaps = entrusted.gaps()
+    if gaps:
+        raise InputRefused(
+            "\n".join(f"{file}: {key}: is missing; a case cannot be accepted without it" for key in gaps)
+        )
+    values = entrusted.model_dump(mode="json")
+    event = CaseOpened(case_id=entrusted.case_id, mandate=values, mandate_hash=digest(values), who=who)
+    with_journal(journal, lambda opened: open_case(opened, event, SystemClock()), new=True)
+    click.echo(f"case {entrusted.case_id} is open; mandate {event.mandate_hash}")
+
+
+@mandate.command("role")
+@click.argument("case_id")
+@click.argument("person")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@who_option
+@journal_option
+def assign(case_id: str, person: str, role: str, who: str, journal: Path | None) -> None:
+    """Give PERSON a ROLE in the case: exactly one, for good."""
+
+    async def assigned(opened: Journal) -> None:
+        case = opened_case(opened, case_id)
+        fault = case.refuse_role(person, role)
+        if not fault and person not in load_people(opened).persons:
+            fault = f"{person} is not enrolled; `executor keys enroll` comes first"
+        await act(opened, case_id, RoleAssigned(person=person, role=role, who=who), fault, who, SystemClock())
+
+    with_journal(journal, assigned)
+    click.echo(f"{person} is {role} in case {case_id}")
+
+
+@mandate.command("move")
+@click.argument("case_id")
+@click.argument("asset")
+@click.argument("qty")
+@click.argument("from_state")
+@click.argument("to_state")
+@click.option("--evidence", "pairs", multiple=True, metavar="KIND=REFERENCE", help="What shows it; several times.")
+@who_option
+@journal_option
+def move(
+    case_id: str,
+    asset: str,
+    qty: str,
+    from_state: str,
+    to_state: str,
+    pairs: tuple[str, ...],
+    who: str,
+    journal: Path | None,
+) -> None:
+    """Move QTY of ASSET between states (accepted, in_transit, credited, reserved, sold, recalled, returned).
+
+    Sent is not sold: only what a venue has credited can be reserved for a plan. Each way demands its evidence."""
+    evidence = dict(pair.partition("=")[::2] for pair in pairs)
+    try:
+        amount = parse_amount(qty)
+    except ValueError as error:
+        raise InputRefused(f"QTY: {error}") from None
+    event = HoldingMoved(asset=asset, qty=amount, from_state=from_state, to_state=to_state, evidence=evidence, who=who)
+
+    async def moved(opened: Journal) -> None:
+        fault = opened_case(opened, case_id).refuse_move(event)
+        await act(opened, case_id, event, fault, who, SystemClock())
+
+    with_journal(journal, moved)
+    click.echo(f"{plain(amount)} {asset}: {from_state} -> {to_state}")
+
+
+@mandate.command("show")
+@click.argument("case_id")
+@journal_option
+@json_option
+def show(case_id: str, journal: Path | None, as_json: bool) -> None:
+    """The case: mandate, roles, where the coins are, plans and their approvals."""
+
+    async def read(opened: Journal) -> Case:
+        return opened_case(opened, case_id)
+
+    case = with_journal(journal, read)
+    values = {
+        "case": case.case_id,
+        "mandate_hash": case.mandate_hash,
+        "mandate": case.mandate,
+        "roles": {person: role.value for person, role in case.roles.items()},
+        "holdings": {
+            asset: {state.value: plain(qty) for state, qty in states.items() if qty}
+            for asset, states in case.holdings.items()
+        },
+        "plans": [
+            {
+                "plan": plan.plan_hash,
+                "drafter": plan.drafter,
+                "expires_at": plan.expires_at.isoformat(),
+                "revoked": plan.revoked,
+                "approved_by": sorted(plan.approvals),
+            }
+            for plan in case.plans.values()
+        ],
+    }
+    click.echo(json.dumps(values, ensure_ascii=False, indent=None if as_json else 2))

@@ -1,0 +1,131 @@
+"""`executor plan`: look at a plan, freeze it, have it approved, revoke it."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from adapters.clock import SystemClock
+from config.mandates import load_mandate
+from executor.cli.keys import load_private
+from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
+from executor.domain.canonical import canonical
+from executor.domain.case_events import PlanApproved, PlanFrozen, PlanRevoked
+from executor.domain.ids import frozen_plan, plan_hash
+from executor.domain.signing import approval_message, public_hex, sign
+from executor.engine.approval import act, load_people, opened_case
+from executor.journal.journal import Journal
+
+
+@click.group("plan")
+def plan() -> None:
+    """A plan: its canonical bytes, its hash, and the people who stand behind it."""
+
+
+@plan.command("hash")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--canonical", "as_bytes", is_flag=True, help="Print the canonical bytes instead.")
+def show_hash(file: Path, as_bytes: bool) -> None:
+    """The SHA-256 of the plan of the mandate in FILE: what approvals are given to."""
+    mandate, drawn = load_mandate(file)
+    frozen = frozen_plan(mandate.case_id, drawn.model_dump(mode="json"))
+    click.echo(canonical(frozen).decode() if as_bytes else plan_hash(frozen))
+
+
+@plan.command("freeze")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--drafter", required=True, help="The operator who drew the plan up; cannot approve it.")
+@click.option("--valid-hours", type=click.IntRange(1, 24 * 366), required=True, help="How long it may be executed.")
+@journal_option
+def freeze(file: Path, drafter: str, valid_hours: int, journal: Path | None) -> None:
+    """Fix the plan of the mandate in FILE. From now on only exactly this plan can be approved and executed."""
+    mandate, drawn = load_mandate(file)
+    frozen = frozen_plan(mandate.case_id, drawn.model_dump(mode="json"))
+    event = PlanFrozen(
+        plan_hash=plan_hash(frozen),
+        frozen=frozen,
+        drafter=drafter,
+        expires_at=SystemClock().now() + timedelta(hours=valid_hours),
+    )
+
+    async def frozen_now(opened: Journal) -> None:
+        fault = opened_case(opened, mandate.case_id).refuse_freeze(event)
+        await act(opened, mandate.case_id, event, fault, drafter, SystemClock())
+
+    with_journal(journal, frozen_now)
+    click.echo(f"frozen: plan {event.plan_hash}, valid until {event.expires_at.isoformat(timespec='seconds')}")
+
+
+@plan.command("approve")
+@click.argument("case_id")
+@click.argument("plan_hash_given", metavar="PLAN_HASH")
+@click.option("--person", required=True, help="Who approves: checker or risk in this case, never the drafter.")
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
+@journal_option
+def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal: Path | None) -> None:
+    """Sign exactly the plan with PLAN_HASH. Two people must; then it may be executed until it expires."""
+    private = load_private(key)
+    signature = sign(private, approval_message(case_id, plan_hash_given))
+    event = PlanApproved(plan_hash=plan_hash_given, person=person, public_key=public_hex(private), signature=signature)
+
+    async def approved(opened: Journal) -> str:
+        case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
+        fault = case.refuse_approval(event, people, now)
+        before = "" if fault else case.refuse_execution(plan_hash_given, people, now)
+        if not fault:
+            case.apply(event)
+        after = "" if fault else case.refuse_execution(plan_hash_given, people, now)
+        signed = msgspec.structs.replace(event, restores=bool(before) and not after)
+        await act(opened, case_id, signed, fault, person, SystemClock())
+        return after
+
+    still = with_journal(journal, approved)
+    click.echo(f"approved by {person}; " + (f"still missing: {still}" if still else "the plan may be executed"))
+
+
+@plan.command("revoke")
+@click.argument("case_id")
+@click.argument("plan_hash_given", metavar="PLAN_HASH")
+@who_option
+@why_option
+@journal_option
+def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Path | None) -> None:
+    """Withdraw a plan: no order is sent under it from this moment."""
+    event = PlanRevoked(plan_hash=plan_hash_given, who=who, why=why)
+
+    async def revoked(opened: Journal) -> None:
+        fault = "" if plan_hash_given in opened_case(opened, case_id).plans else f"no plan {plan_hash_given} is frozen"
+        await act(opened, case_id, event, fault, who, SystemClock())
+
+    with_journal(journal, revoked)
+    click.echo(f"revoked: plan {plan_hash_given}")
+
+
+@plan.command("list")
+@click.argument("case_id")
+@journal_option
+@json_option
+def list_plans(case_id: str, journal: Path | None, as_json: bool) -> None:
+    """Every frozen plan of the case, and whether it may be executed now."""
+
+    async def read(opened: Journal) -> list[dict[str, Any]]:
+        case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
+        return [
+            {
+                "plan": found.plan_hash,
+                "drafter": found.drafter,
+                "expires_at": found.expires_at.isoformat(timespec="seconds"),
+                "approved_by": sorted(found.approvals),
+                "obstacle": case.refuse_execution(found.plan_hash, people, now),
+            }
+            for found in case.plans.values()
+        ]
+
+    for row in with_journal(journal, read):
+        may = row["obstacle"] or "may be executed"
+        click.echo(
+            json.dumps(row) if as_json else f"{row['plan']}  by {row['drafter']}  until {row['expires_at']}  {may}"
+        )

@@ -1,0 +1,193 @@
+"""The state of a case: its mandate, roles, holdings, frozen plans and approvals. A fold over ``case/ID``.
+
+A plan may be executed while it is frozen for this case, not revoked, not expired, and approved by at least two
+distinct people in an approving role, none of them its drafter, each by a signature of a key that is still theirs.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from executor.domain.canonical import digest
+from executor.domain.case_events import (
+    CaseOpened,
+    HoldingMoved,
+    PlanApproved,
+    PlanFrozen,
+    PlanRevoked,
+    RoleAssigned,
+)
+from executor.domain.money import ZERO, add, plain
+from executor.domain.people import APPROVERS, People, Role
+from executor.domain.signing import approval_message, verified
+from executor.errors import InvariantBroken
+
+APPROVALS_NEEDED = 2
+
+
+class HoldingState(StrEnum):
+    ACCEPTED = "accepted"  # verified and taken over from the police
+    IN_TRANSIT = "in_transit"  # sent to a venue; sent is not sold
+    CREDITED = "credited"  # in a venue's purse: may be reserved for a sale
+    RESERVED = "reserved"  # promised to a plan
+    SOLD = "sold"
+    RECALLED = "recalled"  # on its way back
+    RETURNED = "returned"
+
+
+# From each state, where coins may go, and what must show it.
+MOVES: dict[tuple[HoldingState, HoldingState], frozenset[str]] = {
+    (HoldingState.ACCEPTED, HoldingState.IN_TRANSIT): frozenset({"transaction", "ownership_proof", "kyt", "clearance"}),
+    (HoldingState.IN_TRANSIT, HoldingState.CREDITED): frozenset({"venue_credit"}),
+    (HoldingState.IN_TRANSIT, HoldingState.ACCEPTED): frozenset({"transaction"}),
+    (HoldingState.CREDITED, HoldingState.RESERVED): frozenset({"plan"}),
+    (HoldingState.RESERVED, HoldingState.CREDITED): frozenset({"plan"}),
+    (HoldingState.RESERVED, HoldingState.SOLD): frozenset({"parent"}),
+    (HoldingState.CREDITED, HoldingState.RECALLED): frozenset({"recall_order"}),
+    (HoldingState.RECALLED, HoldingState.RETURNED): frozenset({"transaction"}),
+    (HoldingState.ACCEPTED, HoldingState.RETURNED): frozenset({"transaction"}),
+}
+# Transfers of this value or more carry originator and recipient data (Travel Rule, Hong Kong AML Guideline 12.11).
+TRAVEL_RULE_HKD = Decimal(8_000)
+
+
+@dataclass(slots=True)
+class FrozenPlan:
+    """A plan as it was fixed, and who has approved it (person to signature and key)."""
+
+    plan_hash: str
+    frozen: dict[str, Any]
+    drafter: str
+    expires_at: datetime
+    revoked: str = ""
+    approvals: dict[str, PlanApproved] = field(default_factory=dict)
+
+
+class Case:
+    """The folded state of one case stream."""
+
+    def __init__(self, case_id: str) -> None:
+        self.case_id = case_id
+        self.mandate: dict[str, Any] | None = None
+        self.mandate_hash = ""
+        self.roles: dict[str, Role] = {}
+        self.holdings: dict[str, dict[HoldingState, Decimal]] = {}
+        self.plans: dict[str, FrozenPlan] = {}
+
+    # --- the fold -------------------------------------------------------------------------------------------------
+
+    def apply(self, event: object) -> None:
+        """Take the next event of the stream."""
+        match event:
+            case CaseOpened():
+                self._open(event)
+            case RoleAssigned():
+                self._fail(self.refuse_role(event.person, event.role))
+                self.roles[event.person] = Role(event.role)
+            case HoldingMoved():
+                self._fail(self.refuse_move(event))
+                states = self.holdings[event.asset]
+                states[HoldingState(event.from_state)] -= event.qty
+                states[HoldingState(event.to_state)] = add(states[HoldingState(event.to_state)], event.qty)
+            case PlanFrozen():
+                self._fail(self.refuse_freeze(event))
+                self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
+            case PlanApproved():
+                self.plans[event.plan_hash].approvals[event.person] = event
+            case PlanRevoked():
+                self.plans[event.plan_hash].revoked = f"{event.who}: {event.why}"
+            case _:
+                pass
+
+    def _open(self, event: CaseOpened) -> None:
+        if self.mandate is not None:
+            raise InvariantBroken(f"case {self.case_id} is opened twice")
+        self.mandate, self.mandate_hash = event.mandate, event.mandate_hash
+        for holding in event.mandate["holdings"]:
+            states = self.holdings.setdefault(holding["asset"], dict.fromkeys(HoldingState, ZERO))
+            states[HoldingState.ACCEPTED] = add(states[HoldingState.ACCEPTED], Decimal(holding["qty"]))
+
+    def _fail(self, fault: str) -> None:
+        if fault:
+            raise InvariantBroken(f"case {self.case_id}: {fault}")
+
+    # --- what may be done -----------------------------------------------------------------------------------------
+
+    def refuse_role(self, person: str, role: str) -> str:
+        """Why ``person`` cannot have ``role``; empty if they can."""
+        if role not in set(Role):
+            return f"'{role}' is no role; roles are {', '.join(Role)}"
+        held = self.roles.get(person)
+        return f"{person} is {held} in this case and can have no second role" if held not in (None, role) else ""
+
+    def refuse_move(self, move: HoldingMoved) -> str:
+        """Why these coins cannot move so; empty if they can."""
+        if move.asset not in self.holdings:
+            return f"{move.asset} is not in the inventory of the case"
+        try:
+            way = HoldingState(move.from_state), HoldingState(move.to_state)
+        except ValueError:
+            return f"states are {', '.join(HoldingState)}"
+        if way not in MOVES:
+            return f"coins cannot go from {move.from_state} to {move.to_state}"
+        missing = MOVES[way] - {kind for kind, reference in move.evidence.items() if reference}
+        if missing:
+            return f"evidence is missing: {', '.join(sorted(missing))}"
+        have = self.holdings[move.asset][way[0]]
+        if move.qty <= 0 or move.qty > have:
+            return f"{plain(move.qty)} {move.asset} cannot leave {move.from_state}: {plain(have)} are there"
+        return ""
+
+    def refuse_freeze(self, event: PlanFrozen) -> str:
+        """Why this plan cannot be frozen; empty if it can."""
+        if digest(event.frozen) != event.plan_hash:
+            return "the plan does not have the hash that it is frozen under"
+        if event.frozen.get("case_id") != self.case_id:
+            return f"the plan is for case {event.frozen.get('case_id')}"
+        if event.plan_hash in self.plans:
+            return "exactly this plan is frozen already"
+        if self.roles.get(event.drafter) is not Role.OPERATOR:
+            return f"{event.drafter} is not an operator of this case"
+        asset = event.frozen["plan"]["asset"]
+        if asset not in self.holdings:
+            return f"{asset} is not in the inventory of the case"
+        return ""
+
+    def refuse_approval(self, approval: PlanApproved, people: People, now: datetime) -> str:
+        """Why this approval does not count; empty if it does."""
+        plan = self.plans.get(approval.plan_hash)
+        if plan is None:
+            return f"no plan {approval.plan_hash[:12]} is frozen in case {self.case_id}"
+        if plan.revoked:
+            return f"the plan was revoked by {plan.revoked}"
+        if now >= plan.expires_at:
+            return f"the plan expired at {plan.expires_at.isoformat()}"
+        return self._refuse_signature(plan, approval, people)
+
+    def _refuse_signature(self, plan: FrozenPlan, approval: PlanApproved, people: People) -> str:
+        if approval.person == plan.drafter:
+            return f"{approval.person} drafted the plan and cannot approve it"
+        if self.roles.get(approval.person) not in APPROVERS:
+            return f"{approval.person} is neither checker nor risk in this case"
+        if people.speaks_for(approval.public_key) != approval.person:
+            return f"the key does not speak for {approval.person}: it is unknown, another's, or revoked"
+        message = approval_message(self.case_id, approval.plan_hash)
+        if not verified(approval.public_key, message, approval.signature):
+            return "the signature does not fit this case and plan"
+        return ""
+
+    def refuse_execution(self, plan_hash: str, people: People, now: datetime) -> str:
+        """Why this plan may not be executed now; empty if it may. Every signature is verified again."""
+        plan = self.plans.get(plan_hash)
+        if plan is None:
+            return f"no plan {plan_hash[:12]} is frozen in case {self.case_id}; freeze it and have it approved"
+        if plan.revoked:
+            return f"the plan was revoked by {plan.revoked}"
+        if now >= plan.expires_at:
+            return f"the plan expired at {plan.expires_at.isoformat()}; freeze a new version and have it approved"
+        good = [a.person for a in plan.approvals.values() if not self._refuse_signature(plan, a, people)]
+        if len(good) < APPROVALS_NEEDED:
+            return f"{len(good)} of {APPROVALS_NEEDED} approvals count ({', '.join(good) or 'none'})"
+        return ""

@@ -1,0 +1,105 @@
+"""The events of people (stream ``people``) and of a case (stream ``case/ID``): who may do what, what was entrusted,
+where the coins are, which plan was frozen and who approved it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from executor.domain.events import Event
+
+
+class PersonEnrolled(Event, frozen=True, kw_only=True):
+    """A person and the public key (hex) that speaks for them. A key belongs to one person for ever."""
+
+    person: str
+    name: str
+    public_key: str
+    who: str
+
+
+class KeyRevoked(Event, frozen=True, kw_only=True):
+    """A key speaks for nobody any more: every approval made with it is void from now on. ``voids`` are the hashes of
+    the plans that may not be executed any more because of it."""
+
+    person: str
+    public_key: str
+    voids: list[str]
+    who: str
+    why: str
+
+
+class CaseOpened(Event, frozen=True, kw_only=True):
+    """A mandate was accepted. ``mandate`` is the file as it was read; ``mandate_hash`` its SHA-256."""
+
+    case_id: str
+    mandate: dict[str, Any]
+    mandate_hash: str
+    who: str
+
+
+class RoleAssigned(Event, frozen=True, kw_only=True):
+    """A person has a role in this case, and no other."""
+
+    person: str
+    role: str
+    who: str
+
+
+class HoldingMoved(Event, frozen=True, kw_only=True):
+    """Coins moved from one state to another, with the evidence that shows it (kind to reference or hash)."""
+
+    asset: str
+    qty: Decimal
+    from_state: str
+    to_state: str
+    evidence: dict[str, str]
+    who: str
+
+
+class PlanFrozen(Event, frozen=True, kw_only=True):
+    """A plan was fixed: ``frozen`` holds plan, case, version, drafter and expiry; ``plan_hash`` is the SHA-256 of its
+    canonical bytes, and what approvals are given to."""
+
+    plan_hash: str
+    frozen: dict[str, Any]
+    drafter: str
+    expires_at: datetime
+
+
+class PlanApproved(Event, frozen=True, kw_only=True):
+    """A person approved exactly this plan: Ed25519 over purpose, case and plan hash."""
+
+    plan_hash: str
+    person: str
+    public_key: str
+    signature: str
+    restores: bool = False  # after a revoked key, this approval makes the plan executable again
+
+
+class PlanRevoked(Event, frozen=True, kw_only=True):
+    """The plan may not be executed any more."""
+
+    plan_hash: str
+    who: str
+    why: str
+
+
+class ActDenied(Event, frozen=True, kw_only=True):
+    """Somebody tried what is not allowed; nothing was changed. Kept, because attempts are evidence too."""
+
+    act: str
+    who: str
+    reason: str
+
+
+CaseEvent = (
+    PersonEnrolled
+    | KeyRevoked
+    | CaseOpened
+    | RoleAssigned
+    | HoldingMoved
+    | PlanFrozen
+    | PlanApproved
+    | PlanRevoked
+    | ActDenied
+)

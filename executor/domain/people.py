@@ -1,0 +1,67 @@
+"""Who may do what: people and their keys, institution-wide, and the roles that a case gives them.
+
+Segregation of duties is law for confiscated property: enforcement apart from custody and disposal, no one acts alone
+(MOF Measures on Confiscated Property, art. 4). One person has one role in a case, one key belongs to one person.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from executor.domain.case_events import KeyRevoked, PersonEnrolled
+from executor.errors import InvariantBroken
+
+
+class Role(StrEnum):
+    OPERATOR = "operator"  # drafts plans, runs them
+    CHECKER = "checker"  # approves, resumes after a halt
+    RISK = "risk"  # approves, watches limits
+    SETTLEMENT = "settlement"  # money after the sale
+    AUDITOR = "auditor"  # reads
+    ADMIN = "admin"  # enrols people and keys
+
+
+APPROVERS = frozenset({Role.CHECKER, Role.RISK})
+
+
+@dataclass(slots=True)
+class Person:
+    """``keys`` are the live public keys (hex) that speak for the person."""
+
+    person: str
+    name: str
+    keys: set[str] = field(default_factory=set)
+
+
+class People:
+    """The fold over the stream ``people``."""
+
+    def __init__(self) -> None:
+        self.persons: dict[str, Person] = {}
+        self.owner_of: dict[str, str] = {}  # every key ever enrolled, revoked ones too
+
+    def apply(self, event: object) -> None:
+        """Take the next event of the stream."""
+        if isinstance(event, PersonEnrolled):
+            fault = self.refuse_enrolment(event.person, event.public_key)
+            if fault:
+                raise InvariantBroken(fault)
+            known = self.persons.setdefault(event.person, Person(event.person, event.name))
+            known.keys.add(event.public_key)
+            self.owner_of[event.public_key] = event.person
+        elif isinstance(event, KeyRevoked):
+            self.persons[event.person].keys.discard(event.public_key)
+
+    def refuse_enrolment(self, person: str, public_key: str) -> str:
+        """Why this key cannot be enrolled for this person; empty if it can. A key that was ever enrolled stays with
+        its owner: the same person under two names shows here."""
+        owner = self.owner_of.get(public_key)
+        if owner is None:
+            return ""
+        if owner == person:
+            return f"the key is already enrolled for {person}, or was revoked; make a new key"
+        return f"the key belongs to {owner}: one person, one name"
+
+    def speaks_for(self, public_key: str) -> str | None:
+        """The person whom a live key speaks for."""
+        owner = self.owner_of.get(public_key)
+        return owner if owner is not None and public_key in self.persons[owner].keys else None

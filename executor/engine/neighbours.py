@@ -1,0 +1,67 @@
+"""The other parent orders of the same journal that sell the same asset: they share purses and ledgers with ours.
+
+A purse then holds what it held before our first order, less what we sold, less what they sold since. That can be said
+only while none of them has an order in flight at the venue, now and at the moment at which our base was read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from executor.domain.money import ZERO, add
+from executor.domain.parent import Parent
+from executor.journal.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another parent order: as it was when ours was created, and as it is."""
+
+    then: Parent
+    now: Parent
+
+
+class Neighbours:
+    """Reads the streams of the others. One that was finished before ours began is read once only."""
+
+    def __init__(self, journal: Journal, own: str) -> None:
+        self._journal = journal
+        self._own = own
+        self._past: set[str] = set()
+
+    def read(self, ours: Parent) -> list[Neighbour]:
+        """Every other parent order of the same asset that was not finished when ours was created."""
+        found: list[Neighbour] = []
+        for stream in self._journal.streams("parent/"):
+            if stream != f"parent/{self._own}" and stream not in self._past:
+                other = self._fold(stream, ours)
+                if other.then.finished or other.now.spec.asset != ours.spec.asset:
+                    self._past.add(stream)
+                else:
+                    found.append(other)
+        return found
+
+    def _fold(self, stream: str, ours: Parent) -> Neighbour:
+        then, now = Parent(), Parent()
+        for line in self._journal.read(stream):
+            now.apply(line.event, line.at)
+            if ours.purses_at is not None and line.at <= ours.purses_at:
+                then.apply(line.event, line.at)
+        return Neighbour(then, now)
+
+
+def sold_since(others: Sequence[Neighbour], venue: str, methods: Sequence[str]) -> Decimal | None:
+    """What the others sold at ``venue`` by ``methods`` since ours was created; ``None`` while that cannot be said."""
+    sold = ZERO
+    for each in others:
+        for state in (each.then, each.now):
+            if any(child.venue == venue for child in state.open.values()):
+                return None
+        for method in methods:
+            sold = add(sold, _sold(each.now, venue, method) - _sold(each.then, venue, method))
+    return sold
+
+
+def _sold(state: Parent, venue: str, method: str) -> Decimal:
+    tally = state.routes.get((venue, method))
+    return tally.cum_qty if tally is not None else ZERO
