@@ -2,8 +2,9 @@
 
 A file is plain CSV (`.csv`) or gzipped CSV (`.csv.gz`), UTF-8, with a header row. Columns, in any order:
 
-* `timestamp`: the moment by which the candle is named (its opening, unless whoever reads knows better), UTC, either `YYYY-MM-DD HH:MM:SS[.ffffff]` (a `T` instead of the
-  space and a trailing `Z` are accepted) or the epoch as a whole number of seconds or milliseconds;
+* `timestamp`: the moment by which the candle is named (its opening, unless whoever reads knows better), UTC, either
+  `YYYY-MM-DD HH:MM:SS[.ffffff]` (a `T` instead of the space and a trailing `Z` are accepted) or the epoch as a whole
+  number of seconds or milliseconds;
 * `open`, `high`, `low`, `close`: prices in quote currency;
 * `volume`: what was traded, in base units or in quote currency: the file does not say which, so a benchmark's
   parameters must, and a replay takes it as base units;
@@ -67,7 +68,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_candles(data: bytes, path: Path) -> list[Candle]:
-    """All candles in the bytes of a file; `path` tells by its name whether they are gzipped, and names them in errors."""
+    """All candles in the bytes of a file; `path` names them in errors and tells whether they are gzipped."""
     candles: list[Candle] = []
     for line, row in _rows(data, path):
         try:
@@ -140,7 +141,7 @@ def _number(row: Mapping[str, str | None], name: str) -> Decimal:
         raise ValueError(f"{name} {cell!r} is not a number; write it like 109608.01") from None
     if not number.is_finite():
         raise ValueError(f"{name} {cell!r} is not a finite number; remove the row")
-    if number and not (-_DIGITS <= int(number.as_tuple().exponent) and number.adjusted() <= _DIGITS):
+    if number and (int(number.as_tuple().exponent) < -_DIGITS or number.adjusted() > _DIGITS):
         raise ValueError(f"{name} {cell!r} is beyond any price or volume; correct or remove the row")
     return number
 

@@ -103,6 +103,11 @@ class Rfq:
         told = data.get("tradeResponse")
         row = told if isinstance(told, dict) else {}
         codes = _codes(row, data)
+        if any("TONCE" in code.upper() for code in codes):
+            # A tonce is refused when it was used before: a copy of this very request may have been executed.
+            raise Unknown(
+                NAME, "refused for its tonce: a copy of the request may have come first", code="INVALID_TONCE"
+            )
         if answer.status in (401, 403):
             raise Unauthorized(NAME, "key, signature or permission refused", code=codes[0] or str(answer.status))
         if ALREADY_TRADED in codes:

@@ -21,7 +21,7 @@ from adapters.mock.world import Credit, MockWorld, WorldSpec
 from benchmarks.messages import Message, RecordedWorld, send_again
 from config.mandates import load_mandate
 from executor.cli.compose import mocked, settings_for
-from executor.cli.dry_run import DEMO
+from executor.cli.dry_run import DEMO, REHEARSAL
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.virtual_time import run_virtual
@@ -52,7 +52,9 @@ async def dry_run(mandate: Mandate, plan: Plan, world: MockWorld, journal_path: 
     Returns the number of child orders."""
     venues = mocked(world, settings_for(quiet=True), plan.venues, world.clock)
     journal = Journal(SqliteStore(journal_path), threaded=False)
-    runner = Runner(mandate, plan, venues, journal, world.clock, observer=lambda _line: None, owner="benchmark")
+    runner = Runner(
+        mandate, plan, venues, journal, world.clock, observer=lambda _line: None, tuning=REHEARSAL, owner="benchmark"
+    )
     try:
         state = await runner.run()
     finally:

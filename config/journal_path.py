@@ -4,9 +4,23 @@ import os
 from pathlib import Path
 
 VARIABLE = "EXECUTOR_JOURNAL"
+KEY_VARIABLE = "EXECUTOR_RECORD_KEY"
 DEFAULT = Path("var/journal.sqlite")
 
 
-def journal_path(option: Path | None) -> Path:
-    """The path given on the command line, else ``EXECUTOR_JOURNAL``, else ``var/journal.sqlite`` here."""
-    return option or Path(os.environ.get(VARIABLE) or DEFAULT)
+def place_of(text: str) -> Path | str:
+    """A URL stays as it is, anything else is a path."""
+    return text if "://" in text else Path(text)
+
+
+def journal_path(option: Path | str | None) -> Path | str:
+    """What the command line says, else ``EXECUTOR_JOURNAL``, else ``var/journal.sqlite`` here: a path or a URL."""
+    return option or place_of(os.environ.get(VARIABLE) or str(DEFAULT))
+
+
+def record_key_path(place: Path | str) -> Path:
+    """The key that signs the record: ``EXECUTOR_RECORD_KEY``, else beside the journal, or in ``var`` for a database."""
+    named = os.environ.get(KEY_VARIABLE)
+    if named:
+        return Path(named)
+    return place.with_name(f"{place.name}.key") if isinstance(place, Path) else DEFAULT.with_name("record.key")

@@ -15,10 +15,20 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_type_hints
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.journal_path import DEFAULT as DEFAULT_JOURNAL
+from config.journal_path import place_of
 from config.logging import LogFormat, LogLevel
 from config.toml_file import faults, read_toml
 from executor.errors import CredentialsRefused, InputRefused
@@ -49,11 +59,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
-    journal: Path = DEFAULT_JOURNAL
+    journal: Path | SecretStr = DEFAULT_JOURNAL  # a URL may hold a password
     log_format: LogFormat = "auto"
     log_level: LogLevel = "info"
     secrets_dir: Path | None = None
     venues_dir: Path = TEMPLATES
+
+    @field_validator("journal", mode="before")
+    @classmethod
+    def _file_or_url(cls, value: Any) -> Any:
+        place = place_of(value) if isinstance(value, str) else value
+        return SecretStr(place) if isinstance(place, str) else place
 
     def profile(self, name: str) -> "VenueProfile":
         """The venue profile ``<venues_dir>/<name>.toml``. Raises ``InputRefused``."""

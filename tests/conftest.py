@@ -2,5 +2,7 @@
 
 from hypothesis import settings
 
+from tests.crash.summary import pytest_terminal_summary as pytest_terminal_summary
+
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")

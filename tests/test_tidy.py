@@ -29,6 +29,7 @@ FLOATS_ALLOWED = {
     },
 }
 CLOCK = "adapters/clock.py"
+COMPOSING = ("executor/cli/", "executor/simulation/")  # they put the parts together, so they may name them
 MAX_FILE, MAX_FUNCTION = 400, 60
 
 
@@ -125,7 +126,7 @@ def venues_meet_only_at_the_interface(source: Source) -> Iterator[str]:
     if folder == "adapters":
         own = re.split(r"[/_.]", rest)[0]
         open_to_all |= set() if own == "mock" else {"transport"}
-    elif source.path.startswith("executor/") and not source.path.startswith("executor/cli/"):
+    elif source.path.startswith("executor/") and not source.path.startswith(COMPOSING):
         own, open_to_all = "", open_to_all | {"registry"}
     else:
         return

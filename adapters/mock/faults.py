@@ -200,6 +200,8 @@ class Fault:
     calls: frozenset[Call]
     draws: Draws = field(repr=False)
     hits: int = 0
+    seconds: int = 0
+    """How long it lasts, for a fault that has a length of its own; drawn where it is zero."""
 
 
 class Faults:
@@ -254,10 +256,11 @@ def fault(
     left: int = 1,
     key: str = "",
     calls: frozenset[Call] | None = None,
+    seconds: int = 0,
 ) -> Fault:
     """One fault by hand, for a named scenario."""
     where = calls if calls is not None else _WHERE.get(kind, (EVERY,))[0]
-    return Fault(kind, venue, at, until, left, where, Draws(f"{key}/{kind.name}"))
+    return Fault(kind, venue, at, until, left, where, Draws(f"{key}/{kind.name}"), seconds=seconds)
 
 
 def fault_plan(

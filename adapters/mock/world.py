@@ -13,9 +13,9 @@ from decimal import Decimal
 import httpx
 from starlette.applications import Starlette
 
+from adapters.candles import Candle
 from adapters.clock import Clock
 from adapters.mock.book import VenueBook
-from adapters.candles import Candle
 from adapters.mock.dealers import Dealers
 from adapters.mock.exchange import MockExchange
 from adapters.mock.hashkey_face import hashkey_face

@@ -1,7 +1,6 @@
 """`executor pause`, `resume`, `kill`, `resolve`, `explain`: what people order. Each is recorded with who and why."""
 
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +31,7 @@ from executor.engine.kill import kill as kill_scope
 from executor.errors import ExecutorError, InputRefused, RuleRefused
 from executor.journal.journal import Journal
 from executor.journal.line import Recordable
+from executor.journal.open import Place
 
 
 @click.command("pause")
@@ -40,7 +40,7 @@ from executor.journal.line import Recordable
 @who_option
 @why_option
 @journal_option
-def pause(scope: str, resting: str, who: str, why: str, journal: Path | None) -> None:
+def pause(scope: str, resting: str, who: str, why: str, journal: Place | None) -> None:
     """Stop new orders in SCOPE: all, case/ID, venue/NAME or parent/ID. A running parent order waits."""
     held = ControlSet(scope=_scope(scope), action="pause", cancel=resting == "cancel", who=who, why=why)
     with_journal(journal, lambda opened: _control(opened, held))
@@ -52,7 +52,7 @@ def pause(scope: str, resting: str, who: str, why: str, journal: Path | None) ->
 @who_option
 @why_option
 @journal_option
-def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
+def resume(scope: str, who: str, why: str, journal: Place | None) -> None:
     """Clear the pause or kill on SCOPE; for parent/ID also a halt by a guard. Then `executor run` goes on."""
     kind, _, name = _scope(scope).partition("/")
 
@@ -81,7 +81,7 @@ def resume(scope: str, who: str, why: str, journal: Path | None) -> None:
 @who_option
 @why_option
 @journal_option
-def kill(scope: str, place: Kind | None, who: str, why: str, journal: Path | None) -> None:
+def kill(scope: str, place: Kind | None, who: str, why: str, journal: Place | None) -> None:
     """Stop everything in SCOPE: refuse new orders from this moment, cancel what rests, until a person resumes.
 
     A running `executor run` cancels by itself. With --on this command also cancels, over its own connections, so that
@@ -139,7 +139,7 @@ def resolve(
     absent: bool,
     who: str,
     why: str,
-    journal: Path | None,
+    journal: Place | None,
 ) -> None:
     """Settle an order that was left for a person: state its fills, or that there are none. It can sell no more."""
     if bool(fills) == absent:
@@ -156,7 +156,7 @@ def resolve(
 @who_option
 @why_option
 @journal_option
-def explain(parent_id: str, venue: str, name: str, who: str, why: str, journal: Path | None) -> None:
+def explain(parent_id: str, venue: str, name: str, who: str, why: str, journal: Place | None) -> None:
     """Explain the break NAME at VENUE of a parent order, so that the venue may be used again."""
     act = ExplainAsked(venue=venue, name=name, who=who, why=why)
     with_journal(journal, lambda opened: _act(opened, parent_id, act))

@@ -22,6 +22,7 @@ from executor.engine.approval import PEOPLE_STREAM, load_people, voided_by
 from executor.engine.control import append_as_person
 from executor.errors import CredentialsRefused, InputRefused, RuleRefused
 from executor.journal.journal import Journal
+from executor.journal.open import Place
 
 
 @click.group("keys")
@@ -50,7 +51,7 @@ def new(file: Path) -> None:
 @click.option("--name", required=True, help="The person's full name.")
 @who_option
 @journal_option
-def enroll(person: str, public_key: str, name: str, who: str, journal: Path | None) -> None:
+def enroll(person: str, public_key: str, name: str, who: str, journal: Place | None) -> None:
     """Let PUBLIC_KEY (as `keys new` prints it) speak for PERSON. A key belongs to one person for ever."""
     if len(public_key) != 64 or any(digit not in "0123456789abcdef" for digit in public_key):
         raise InputRefused("PUBLIC_KEY is 64 hex digits, as `executor keys new` prints it")
@@ -71,7 +72,7 @@ def enroll(person: str, public_key: str, name: str, who: str, journal: Path | No
 @who_option
 @why_option
 @journal_option
-def revoke(public_key: str, who: str, why: str, journal: Path | None) -> None:
+def revoke(public_key: str, who: str, why: str, journal: Place | None) -> None:
     """Let PUBLIC_KEY speak for nobody any more: approvals made with it are void from this moment."""
 
     async def act(opened: Journal) -> str:
@@ -89,7 +90,7 @@ def revoke(public_key: str, who: str, why: str, journal: Path | None) -> None:
 @keys.command("list")
 @journal_option
 @json_option
-def list_keys(journal: Path | None, as_json: bool) -> None:
+def list_keys(journal: Place | None, as_json: bool) -> None:
     """Every person and the keys that speak for them."""
 
     async def act(opened: Journal) -> list[dict[str, object]]:

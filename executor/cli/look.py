@@ -2,50 +2,47 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
 from config.journal_path import journal_path
+from executor.cli.journal_option import journal_option
 from executor.domain.control import Hold
 from executor.domain.money import plain
 from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.journal.line import decode
-from executor.journal.sqlite import open_reading, read_holds, read_lines, stream_names
+from executor.journal.open import Place, open_reading
 
-_journal = click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
-)
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
-def _parents(path: Path) -> Iterator[Parent]:
-    db = open_reading(path)
+def _parents(place: Place) -> Iterator[Parent]:
+    record = open_reading(place)
     try:
-        for stream in stream_names(db, "parent/"):
+        for stream in record.streams("parent/"):
             state = Parent()
-            for text in read_lines(db, stream):
+            for text in record.read(stream):
                 line = decode(text)
                 state.apply(line.event, line.at)
             yield state
     finally:
-        db.close()
+        record.close()
 
 
-def _holds(path: Path) -> list[Hold]:
-    db = open_reading(path)
+def _holds(place: Place) -> list[Hold]:
+    record = open_reading(place)
     try:
-        return read_holds(db)
+        return record.holds()
     finally:
-        db.close()
+        record.close()
 
 
 @click.command("status")
-@_journal
+@journal_option
 @_json
-def status(journal: Path | None, as_json: bool) -> None:
+def status(journal: Place | None, as_json: bool) -> None:
     """Every parent order: how it stands, what is sold, what is exposed, and why it waits or stopped; and what people
     have paused or killed."""
     for hold in _holds(journal_path(journal)):
@@ -81,10 +78,10 @@ def status(journal: Path | None, as_json: bool) -> None:
 
 
 @click.command("orders")
-@_journal
+@journal_option
 @_json
 @click.option("--open", "only_open", is_flag=True, help="Only those that might still sell.")
-def orders(journal: Path | None, as_json: bool, only_open: bool) -> None:
+def orders(journal: Place | None, as_json: bool, only_open: bool) -> None:
     """Every child order in the order in which it was intended."""
     rows = (
         {
@@ -109,9 +106,9 @@ def orders(journal: Path | None, as_json: bool, only_open: bool) -> None:
 
 
 @click.command("fills")
-@_journal
+@journal_option
 @_json
-def fills(journal: Path | None, as_json: bool) -> None:
+def fills(journal: Place | None, as_json: bool) -> None:
     """Every execution, exact, in the order in which it was recorded."""
     _show(
         _fills(journal_path(journal)),
@@ -120,16 +117,15 @@ def fills(journal: Path | None, as_json: bool) -> None:
     )
 
 
-def _fills(path: Path) -> Iterator[dict[str, Any]]:
-    db = open_reading(path)
+def _fills(place: Place) -> Iterator[dict[str, Any]]:
+    record = open_reading(place)
     try:
-        found = db.execute("SELECT line FROM events WHERE kind = 'FillRecorded' ORDER BY seq")
-        for (text,) in found:
+        for text in record.of_kind("FillRecorded"):
             line = json.loads(text)
             event = line["event"]
             yield {"case": line["case_id"]} | {key: value for key, value in event.items() if key != "kind"}
     finally:
-        db.close()
+        record.close()
 
 
 def _show(rows: Iterator[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:

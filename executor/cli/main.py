@@ -17,6 +17,8 @@ _COMMANDS = {
     "mandate": ("executor.cli.mandate", "A case: accept it, give its people roles, move its coins."),
     "plan": ("executor.cli.plan", "A plan: freeze it, have it approved by two people, revoke it."),
     "keys": ("executor.cli.keys", "Keys of people: make, enrol, revoke."),
+    "benchmark": ("executor.cli.benchmark", "The average a price rule rests on: compute it, make it again."),
+    "market": ("executor.cli.market", "Fetch candles from exchanges into files."),
     "venues": ("executor.cli.venues", "Check venues: connection, signature, clock, pairs, permissions."),
     "status": ("executor.cli.look", "Every parent order and how it stands."),
     "orders": ("executor.cli.look", "Every child order."),
@@ -75,10 +77,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("executor: interrupted", err=True)
         code = ExitCode.INTERRUPTED
-    except SystemExit as left:
-        # The reader of our output has gone (`executor fills | head`): click ends quietly, and that is no failure.
-        if not isinstance(left.__context__, BrokenPipeError):
-            raise
+    except SystemExit:
+        # How click answers when the reader of our output has gone (`executor fills | head`): quiet, and no failure.
         code = ExitCode.OK
     except OSError as error:
         click.echo(f"executor: {error}; check the path, the permissions and the disk", err=True)

@@ -16,6 +16,7 @@ from executor.domain.people import Role
 from executor.engine.approval import act, load_people, open_case, opened_case
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
+from executor.journal.open import Place
 
 
 @click.group("mandate")
@@ -27,7 +28,7 @@ def mandate() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @who_option
 @journal_option
-def accept(file: Path, who: str, journal: Path | None) -> None:
+def accept(file: Path, who: str, journal: Place | None) -> None:
     """Open the case of the mandate in FILE. Everything that a real case must say has to be there."""
     entrusted, _ = load_mandate(file)
     gaps = entrusted.gaps()
@@ -47,7 +48,7 @@ def accept(file: Path, who: str, journal: Path | None) -> None:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @who_option
 @journal_option
-def assign(case_id: str, person: str, role: str, who: str, journal: Path | None) -> None:
+def assign(case_id: str, person: str, role: str, who: str, journal: Place | None) -> None:
     """Give PERSON a ROLE in the case: exactly one, for good."""
 
     async def assigned(opened: Journal) -> None:
@@ -78,7 +79,7 @@ def move(
     to_state: str,
     pairs: tuple[str, ...],
     who: str,
-    journal: Path | None,
+    journal: Place | None,
 ) -> None:
     """Move QTY of ASSET between states (accepted, in_transit, credited, reserved, sold, recalled, returned).
 
@@ -102,7 +103,7 @@ def move(
 @click.argument("case_id")
 @journal_option
 @json_option
-def show(case_id: str, journal: Path | None, as_json: bool) -> None:
+def show(case_id: str, journal: Place | None, as_json: bool) -> None:
     """The case: mandate, roles, where the coins are, plans and their approvals."""
 
     async def read(opened: Journal) -> Case:

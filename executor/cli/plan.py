@@ -18,6 +18,7 @@ from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
 from executor.journal.journal import Journal
+from executor.journal.open import Place
 
 
 @click.group("plan")
@@ -40,7 +41,7 @@ def show_hash(file: Path, as_bytes: bool) -> None:
 @click.option("--drafter", required=True, help="The operator who drew the plan up; cannot approve it.")
 @click.option("--valid-hours", type=click.IntRange(1, 24 * 366), required=True, help="How long it may be executed.")
 @journal_option
-def freeze(file: Path, drafter: str, valid_hours: int, journal: Path | None) -> None:
+def freeze(file: Path, drafter: str, valid_hours: int, journal: Place | None) -> None:
     """Fix the plan of the mandate in FILE. From now on only exactly this plan can be approved and executed."""
     mandate, drawn = load_mandate(file)
     frozen = frozen_plan(mandate.case_id, drawn.model_dump(mode="json"))
@@ -65,7 +66,7 @@ def freeze(file: Path, drafter: str, valid_hours: int, journal: Path | None) -> 
 @click.option("--person", required=True, help="Who approves: checker or risk in this case, never the drafter.")
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
 @journal_option
-def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal: Path | None) -> None:
+def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal: Place | None) -> None:
     """Sign exactly the plan with PLAN_HASH. Two people must; then it may be executed until it expires."""
     private = load_private(key)
     signature = sign(private, approval_message(case_id, plan_hash_given))
@@ -92,7 +93,7 @@ def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal:
 @who_option
 @why_option
 @journal_option
-def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Path | None) -> None:
+def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Place | None) -> None:
     """Withdraw a plan: no order is sent under it from this moment."""
     event = PlanRevoked(plan_hash=plan_hash_given, who=who, why=why)
 
@@ -108,7 +109,7 @@ def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Path
 @click.argument("case_id")
 @journal_option
 @json_option
-def list_plans(case_id: str, journal: Path | None, as_json: bool) -> None:
+def list_plans(case_id: str, journal: Place | None, as_json: bool) -> None:
     """Every frozen plan of the case, and whether it may be executed now."""
 
     async def read(opened: Journal) -> list[dict[str, Any]]:

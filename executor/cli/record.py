@@ -2,26 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from config.journal_path import journal_path
+from executor.cli.journal_option import journal_option as journal_option
 from executor.journal.journal import Journal
-from executor.journal.sqlite import SqliteStore, open_reading
+from executor.journal.open import Place, open_reading, open_store
 
 T = TypeVar("T")
 
-journal_option = click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
-)
 who_option = click.option("--who", required=True, help="Your name, for the record.")
 why_option = click.option("--why", required=True, help="The reason, for the record.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
-def with_journal(path: Path | None, act: Callable[[Journal], Awaitable[T]], *, new: bool = False) -> T:
+def with_journal(path: Place | None, act: Callable[[Journal], Awaitable[T]], *, new: bool = False) -> T:
     """Run ``act`` on the journal and return its answer. Unless ``new``, a journal that does not exist is refused: a
     person's act belongs into an existing record, and a mistyped path would make another."""
 
@@ -29,7 +26,7 @@ def with_journal(path: Path | None, act: Callable[[Journal], Awaitable[T]], *, n
         place = journal_path(path)
         if not new:
             open_reading(place).close()
-        journal = Journal(SqliteStore(place), threaded=False)
+        journal = Journal(open_store(place), threaded=False)
         try:
             return await act(journal)
         finally:

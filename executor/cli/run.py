@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from adapters.clock import SystemClock
 from config.journal_path import journal_path
 from config.mandates import load_mandate
 from executor.cli.compose import Kind, connected, finish, observer, settings_for
+from executor.cli.journal_option import journal_option
 from executor.cli.output import Display, display
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
@@ -17,7 +19,7 @@ from executor.engine.sole_run import sole_run
 from executor.errors import ExecutorError, NotApproved
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
-from executor.journal.sqlite import SqliteStore
+from executor.journal.open import Place, open_store
 
 
 @click.command("run")
@@ -29,18 +31,18 @@ from executor.journal.sqlite import SqliteStore
     required=True,
     help="Which venues: the profiles <venue>-mock, <venue>-sandbox or <venue> of the venues directory.",
 )
-@click.option(
-    "--journal", type=click.Path(path_type=Path, dir_okay=False), help="The record; default EXECUTOR_JOURNAL."
-)
+@journal_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
-def run(mandate: Path, kind: Kind, journal: Path | None, as_json: bool) -> int:
+def run(mandate: Path, kind: Kind, journal: Place | None, as_json: bool) -> int:
     """Sell MANDATE's holding by its plan. Ctrl-C stops in good order: resting orders are cancelled and the record is
-    complete; the same command goes on where it stopped. A second Ctrl-C leaves at once."""
+    complete; the same command goes on where it stopped. A second Ctrl-C leaves at once.
+
+    Anywhere but on mocked venues the plan must have been frozen and approved by two people (`executor plan`)."""
     entrusted, plan = load_mandate(mandate)
-    if kind == "production":
+    if kind != "mock" and isinstance(place := journal_path(journal), Path) and not place.is_file():
+        # Said before keys are asked for and before a journal is made: the engine would refuse just the same.
         raise NotApproved(
-            "production venues need a plan approved by two people, which this version cannot record; "
-            "use --on mock or --on sandbox"
+            "the plan is not approved by two people: there is no journal; `executor mandate accept` comes first"
         )
     shown = display(as_json)
     try:
@@ -49,13 +51,13 @@ def run(mandate: Path, kind: Kind, journal: Path | None, as_json: bool) -> int:
         shown.close()
 
 
-async def _run(mandate: Mandate, plan: Plan, kind: Kind, path: Path, shown: Display) -> ExitCode:
+async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Display) -> ExitCode:
     clock = SystemClock()
     venues = connected(settings_for(quiet=False), plan.venues, kind, clock)
-    journal = Journal(SqliteStore(path), threaded=True)
-    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown))
+    journal = Journal(open_store(place), threaded=True)
+    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown), needs_approval=kind != "mock")
     try:
-        with sole_run(path, runner.parent_id):
+        with _sole(place, runner.parent_id):
             _stop_on_signals(runner)
             state = await runner.run()
     except ExecutorError:
@@ -66,6 +68,11 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, path: Path, shown: Disp
         await runner.aclose()
         await journal.aclose()
     return finish(state, shown, {})
+
+
+def _sole(place: Place, parent_id: str) -> AbstractContextManager[None]:
+    """A journal on a file has its lock beside it. On a database the journal's own fence stands alone."""
+    return sole_run(place, parent_id) if isinstance(place, Path) else nullcontext()
 
 
 def _stop_on_signals(runner: Runner) -> None:

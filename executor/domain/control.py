@@ -26,14 +26,14 @@ class Hold:
         return f"{self.action} on {self.scope} by {self.who}: {self.why}"
 
 
-def parent_scopes(case_id: str, parent_id: str) -> tuple[str, ...]:
+def parent_scopes(case_id: str, parent_id: str, plan_hash: str) -> tuple[str, ...]:
     """The scopes that bind a parent order whatever the venue."""
-    return ALL, f"case/{case_id}", f"parent/{parent_id}"
+    return ALL, f"case/{case_id}", f"parent/{parent_id}", plan_scope(plan_hash)
 
 
-def child_scopes(case_id: str, parent_id: str, venue: str) -> tuple[str, ...]:
+def child_scopes(case_id: str, parent_id: str, plan_hash: str, venue: str) -> tuple[str, ...]:
     """The scopes that bind a child order at ``venue``."""
-    return *parent_scopes(case_id, parent_id), f"venue/{venue}"
+    return *parent_scopes(case_id, parent_id, plan_hash), f"venue/{venue}"
 
 
 def plan_scope(plan_hash: str) -> str:

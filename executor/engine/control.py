@@ -12,7 +12,7 @@ import structlog
 
 from adapters.clock import Clock
 from adapters.venue import OrderRef, VenueError
-from executor.domain.control import Hold, HoldAction, child_scopes, parent_scopes
+from executor.domain.control import Hold, HoldAction
 from executor.domain.events import (
     Act,
     ActRefused,
@@ -60,25 +60,19 @@ async def append_as_person(journal: Journal, stream: str, case_id: str, event: R
 class Controls:
     """The holds and acts that concern one parent order."""
 
-    def __init__(self, parent: ParentLog, journal: Journal, venues: Sequence[str]) -> None:
+    def __init__(self, parent: ParentLog, journal: Journal) -> None:
         self._log = parent
         self._journal = journal
-        self._scopes = parent_scopes(parent.case_id, parent.parent_id)
-        self._venue_scopes = sorted({s for v in venues for s in child_scopes(parent.case_id, parent.parent_id, v)})
 
     def whole(self) -> Hold | None:
         """The hold on the parent order as a whole, a kill before a pause; ``None`` if it may run."""
-        found = self._journal.holds(self._scopes)
+        found = self._journal.holds(self._log.scopes())
         return found[0] if found else None
 
     def venue(self, name: str) -> Hold | None:
         """The hold that binds orders at ``name``, if any."""
-        found = self._journal.holds(child_scopes(self._log.case_id, self._log.parent_id, name))
+        found = self._journal.holds(self._log.scopes(name))
         return found[0] if found else None
-
-    def any(self) -> list[Hold]:
-        """Every hold that touches this parent order or one of its venues."""
-        return self._journal.holds(self._venue_scopes)
 
     async def carry_out_acts(self) -> None:
         """Do what people have asked since the last look, in order, each exactly once."""

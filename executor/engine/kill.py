@@ -50,7 +50,11 @@ def in_scope(journal: Journal, scope: str) -> list[Child]:
         for line in journal.read(stream):
             state.apply(line.event, line.at)
         spec = state.spec
-        found += [c for c in state.open.values() if scope in child_scopes(spec.case_id, spec.parent_id, c.venue)]
+        found += [
+            c
+            for c in state.open.values()
+            if scope in child_scopes(spec.case_id, spec.parent_id, spec.plan_hash, c.venue)
+        ]
     return found
 
 

@@ -6,12 +6,13 @@ this process no longer owns the truth about the parent order: the log refuses ev
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from adapters.clock import Clock
-from executor.domain.control import child_scopes
+from executor.domain.control import child_scopes, parent_scopes
 from executor.domain.events import ChildIntended, ParentEvent
 from executor.domain.parent import Parent
-from executor.errors import ExecutorError, Held, RecordBroken
+from executor.errors import ExecutorError, GuardHalts, Held, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 
@@ -33,6 +34,7 @@ class ParentLog:
         self._journal = journal
         self._clock = clock
         self._observer = observer
+        self.valid_until: datetime | None = None  # when the plan's approval ends; None where none is needed
         self._turn = asyncio.Lock()
         self._failure: ExecutorError | None = None
 
@@ -60,12 +62,14 @@ class ParentLog:
         ``None``; what it returns is checked against the invariants before it is written. Only after this returns may
         it be sent. Raises ``Held`` when a person's pause or kill refuses it in the transaction that would write it."""
         async with self._turn:
+            if self.valid_until is not None and self._clock.now() >= self.valid_until:
+                raise GuardHalts("approval", f"the plan's approval ended at {self.valid_until.isoformat()}")
             intent = build(self.state)
             if intent is None:
                 return None
             self.state.check_intent(intent)
             lines = self._stamp([intent])
-            await self._write(lines, child_scopes(self.case_id, self.parent_id, venue))
+            await self._write(lines, self.scopes(venue))
             self.state.apply(intent, lines[0].at)
             return intent
 
@@ -74,8 +78,15 @@ class ParentLog:
         something is sent again."""
         async with self._turn:
             lines = self._stamp([event])
-            await self._write(lines, child_scopes(self.case_id, self.parent_id, venue))
+            await self._write(lines, self.scopes(venue))
             self.state.apply(event, lines[0].at)
+
+    def scopes(self, venue: str = "") -> tuple[str, ...]:
+        """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""
+        plan_hash = self.state.created.plan_hash if self.state.created is not None else ""
+        if not venue:
+            return parent_scopes(self.case_id, self.parent_id, plan_hash)
+        return child_scopes(self.case_id, self.parent_id, plan_hash, venue)
 
     def _stamp(self, events: Sequence[ParentEvent]) -> list[Line]:
         if self._failure is not None:

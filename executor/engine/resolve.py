@@ -104,7 +104,8 @@ class Resolver:
     async def _looks(self, child: Child, looks: int, quiet: timedelta) -> str:
         """Look for the order until it is found (recorded; returns empty) or absence is shown (returns the evidence)."""
         began, empty, failed = self._clock.now(), 0, 0
-        while empty < looks or self._clock.now() - began < quiet:
+        while True:
+            late_enough = self._clock.now() - began >= quiet
             found = await self._look(child)
             if found is None:
                 failed += 1
@@ -122,9 +123,11 @@ class Resolver:
                 return ""
             else:
                 empty += 1
+                if late_enough and empty >= looks:
+                    waited = self._clock.now() - began
+                    return f"not among open orders, history or fills in {empty} looks over {waited}"
             if not await self._stop.wait_until(self._clock.now() + quiet / looks):
                 return ""
-        return f"not among open orders, history or fills in {empty} looks over {self._clock.now() - began}"
 
     async def _look(self, child: Child) -> str | None:
         """The venue's order id if the order exists, empty if this look did not find it, ``None`` without an answer."""
@@ -229,10 +232,19 @@ class Resolver:
     # --- parts --------------------------------------------------------------------------------------------------
 
     async def _purse_disagrees(self, child: Child) -> str:
-        try:
-            return await self._desk.purse_agrees(child.venue, child.method, self._log.state)
-        except VenueError as error:
-            return f"the balance cannot be read: {error}"
+        """Empty if the purse agrees with the record. A fill of another order may be late: it is given a while."""
+        traits = self._desk.seats[child.venue].venue.traits
+        disagreement = ""
+        for _ in range(traits.looks):
+            try:
+                disagreement = await self._desk.purse_agrees(child.venue, child.method, self._log.state)
+            except VenueError as error:
+                disagreement = f"the balance cannot be read: {error}"
+            if not disagreement or not await self._stop.wait_until(
+                self._clock.now() + traits.quiet_period / traits.looks
+            ):
+                break
+        return disagreement
 
     async def _absent(self, child: Child, evidence: str) -> None:
         await self._log.record(

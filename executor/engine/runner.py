@@ -24,6 +24,7 @@ from executor.domain.money import ZERO, plain
 from executor.domain.orders import ParentStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, OtcLeg, Plan
+from executor.engine.approval import require_approval
 from executor.engine.control import Controls, cancel_everything, kills, live_orders
 from executor.engine.desk import Desk, composite_mid, tops
 from executor.engine.legs import work_otc, work_twap
@@ -65,6 +66,7 @@ class Runner:
         observer: Observer,
         tuning: Tuning | None = None,
         owner: str = "",
+        needs_approval: bool = False,
     ) -> None:
         self._mandate = mandate
         self._plan = plan
@@ -74,13 +76,14 @@ class Runner:
         self._journal = journal
         self._clock = clock
         self._tuning = tuning or Tuning()
+        self._needs_approval = needs_approval
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}"
         self._neighbours = Neighbours(journal, self.parent_id)
         named = [venue for venue in venues if venue.name in plan.venues]
         self._desk = Desk(named, clock, plan.guards, self._neighbours)
         self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
         self.stop = Stop(clock)
-        self._controls = Controls(self.log, journal, plan.venues)
+        self._controls = Controls(self.log, journal)
         self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
         self._reconciler = Reconciler(self.log, self._neighbours, self._desk, clock, self._work.orders)
 
@@ -98,6 +101,7 @@ class Runner:
         if self.log.state.finished:
             return self.log.state
         self._refuse_while_stopped()
+        self._check_approval()
         await self._desk.open(self._plan.asset, self._plan.quote_asset)
         if self.log.state.created is None:
             await self._create()
@@ -122,6 +126,14 @@ class Runner:
     async def aclose(self) -> None:
         """Release the venues."""
         await self._desk.aclose()
+
+    def _check_approval(self) -> None:
+        """Raise ``NotApproved`` unless two people have approved exactly this plan and it has not expired. Its
+        expiry is watched at each intent; a plan or key revoked later is a hold that the journal itself enforces."""
+        if self._needs_approval:
+            self.log.valid_until = require_approval(
+                self._journal, self._mandate.case_id, self.digest, self._clock.now()
+            )
 
     def _refuse_while_stopped(self) -> None:
         state = self.log.state

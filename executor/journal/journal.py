@@ -7,28 +7,14 @@ appends gather and go with the next, so that many parent orders share the cost o
 import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
 from executor.domain.control import Hold, HoldAction, plan_scope
 from executor.domain.events import ControlCleared, ControlSet
-from executor.errors import JournalFailed, Stopped
+from executor.errors import JournalFailed
 from executor.journal.line import Line, decode, encode, time_text
-from executor.journal.sqlite import Append, Row
-
-
-class Store(Protocol):
-    """What the writer needs from a database."""
-
-    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]: ...
-
-    def holds(self, scopes: Sequence[str]) -> list[Hold]: ...
-
-    def read(self, stream: str, after: int = 0) -> Iterator[str]: ...
-
-    def streams(self, prefix: str) -> list[str]: ...
-
-    def close(self) -> None: ...
+from executor.journal.store import Append, Row
+from executor.journal.store import Store as Store
 
 
 class Journal:
@@ -71,7 +57,9 @@ class Journal:
                 answers = self._store.commit(appends)
             else:
                 answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.commit, appends)
-        except JournalFailed as failure:
+        except Exception as error:
+            unforeseen = f"the journal failed in a way that was not foreseen: {type(error).__name__}: {error}"
+            failure = error if isinstance(error, JournalFailed) else JournalFailed(unforeseen)
             # Whether the disk holds any of it is not known: nobody may go on as if it did.
             self._failure = failure
             for _, durable in batch + self._waiting:

@@ -25,7 +25,7 @@ def public_path(path: Path) -> Path:
 def new_key(path: Path, name: str) -> VerifierKey:
     """Make a key pair named ``name``. Nothing is ever overwritten: a lost key cannot be made again."""
     if not good_name(name):
-        raise InputRefused(f"key name {name!r}: no spaces and no plus; best a host name you own, like example.org/record")
+        raise InputRefused(f"key name {name!r}: no spaces, no plus; best a host name you own: example.org/record")
     for each in (path, public_path(path)):
         if each.exists():
             raise InputRefused(f"{each} exists already; a key is never overwritten")

@@ -159,6 +159,8 @@ class Checker:
             self.breach(f"{what.client_id} was sent by process {process} without a durable intent")
             return
         self._sends[what.client_id] += 1
+        if what.venue == "osl" and self._sends[what.client_id] > 1:
+            self.breach(f"{what.client_id} was sent again at a venue that does not say that it refuses a known id")
         if self._sends[what.client_id] > child.sends:
             self.breach(f"{what.client_id} was sent {self._sends[what.client_id]} times, recorded {child.sends}")
         if child.status is ChildStatus.CLOSED:
@@ -194,7 +196,8 @@ class Checker:
         for quote_id, process in self._quotes_answered.items():
             if quote_id not in self._quotes_recorded and process not in gone:
                 self.breach(f"process {process} was given a quote ({quote_id[:24]}) that is not in the record")
-        self._refold()
+        if not self.breaches:  # a record that is known to be broken need not fold at all
+            self._refold()
 
     def _child_of(self, one: Execution) -> Child | None:
         children = self.state.children.values()

@@ -66,7 +66,7 @@ class MemoryStore:
             return Held(str(held[0]))
         first = append.rows[0]
         stream = self._lines.setdefault(first.stream, {})
-        if any(row.version in stream for row in append.rows):
+        if self.taken(stream, append.rows):
             return TakenOver(f"another process has written version {first.version} of {first.stream}")
         stream.update({row.version: row.line for row in append.rows})
         for scope, hold in append.holds.items():
@@ -74,6 +74,11 @@ class MemoryStore:
             if hold is not None:
                 self._holds[scope] = hold
         return None
+
+    @staticmethod
+    def taken(stream: Mapping[int, str], rows: Sequence[Row]) -> bool:
+        """The fence: true when somebody has written one of these versions."""
+        return any(row.version in stream for row in rows)
 
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         found = [self._holds[scope] for scope in scopes if scope in self._holds]

@@ -211,7 +211,7 @@ class World:
                     process.kill()
         elif fault.kind is K.PAUSED and running:
             loop = cast(VirtualTimeLoop, asyncio.get_running_loop())
-            loop.stand_still(fault.draws.pick((3, 12, 40, 150, 600)))
+            loop.stand_still(fault.seconds or fault.draws.pick((3, 12, 40, 150, 600)))
             self.faults.hit(fault)
         elif fault.kind is K.TWO_PROCESSES and len(running) == 1:
             self.start()

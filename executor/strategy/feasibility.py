@@ -57,6 +57,8 @@ def _twap(plan: Plan, leg: TwapLeg, facts: Sequence[VenueFacts], best: Decimal) 
         for f in facts
         if f.instrument is not None and f.book is not None
     ]
+    if not offers:
+        return ["market: none of its venues shows a book"]
     least = smallest_child(offers, leg.min_notional, leg.limit_px or plan.floor_px)
     count = slice_count(leg, plan.duration)
     each = leg.qty / count

@@ -6,19 +6,17 @@ the adapters and laid beside the journal: the two must say the same, to the last
 
 import asyncio
 import json
-import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from unittest.mock import patch
 
 from adapters.clock import SystemClock
-from adapters.venue import Fill, OrderRef, Venue
-from config.settings import load_settings
+from adapters.venue import OrderRef, Venue
+from config.settings import Settings
 from executor.cli.compose import connected
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
@@ -42,7 +40,7 @@ _QUICK = {
 
 
 def small_plan() -> Table:
-    """Eight seconds: slices that rest and then cross, slices that cross, on both books, and a clip by quote."""
+    """Two rounds of slices that rest and then cross, slices that cross, on both books, and clips by quote; with time to spare."""
     return plan(
         twap("0.06", slices=2, style="rest_then_cross", rest_for="1s", catch_up="3"),
         twap("0.04", slices=2, catch_up="3", venues=["hashkey"]),
@@ -50,7 +48,7 @@ def small_plan() -> Table:
         otc("0.04", clip="0.02", pause="1s"),
         qty=str(QTY),
         floor_px="80000",
-        duration="8s",
+        duration="16s",
     )
 
 
@@ -146,34 +144,39 @@ class Sale:
 
     async def _venues_agree(self, state: Parent) -> None:
         """The venues' own books: nothing rests, and coins, money and executions are those of the record."""
-        with patch.dict(os.environ, environment(self.env), clear=True):
-            settings = load_settings()
-        venues = {venue.name: venue for venue in connected(settings, list(VENUES), "mock", SystemClock())}
-        try:
+        async with self._connected() as venues:
             coins = cash = Decimal(0)
             for venue in venues.values():
-                await venue.start()
                 assert await venue.open_orders(venue.symbol("BTC", "USD")) == []
                 for purse in await venue.balances():
                     assert purse.locked == 0
                     coins += purse.free if purse.asset == "BTC" else 0
                     cash += purse.free if purse.asset == "USD" else 0
             assert CREDITED - coins == state.cum_qty <= QTY
-            fees = sum(state.total.fees.values(), Decimal(0))
-            assert cash == state.total.notional - fees
+            assert cash == state.total.notional - sum(state.total.fees.values(), Decimal(0))
             for child in state.children.values():
-                told = await _executions(venues[child.venue], child.client_order_id, child.symbol, child.method)
-                if told is not None:
+                if child.method == "book":  # what was sold by quote is in the purses
+                    told = await venues[child.venue].fills(OrderRef(child.client_order_id, child.symbol, ""))
                     assert {fill.trade_id for fill in told} == child.trade_ids
                     assert sum((fill.qty for fill in told), Decimal(0)) == child.cum_qty
+
+    async def resting(self) -> list[str]:
+        """The orders that the venues would still fill."""
+        async with self._connected() as venues:
+            found = [await venue.open_orders(venue.symbol("BTC", "USD")) for venue in venues.values()]
+        return [report.client_order_id for reports in found for report in reports]
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[dict[str, Venue]]:
+        settings = Settings(venues_dir=Path(self.env["EXECUTOR_VENUES_DIR"]))
+        venues = {venue.name: venue for venue in connected(settings, list(VENUES), "mock", SystemClock())}
+        try:
+            for venue in venues.values():
+                await venue.start()
+            yield venues
         finally:
             for venue in venues.values():
                 await venue.aclose()
-
-
-async def _executions(venue: Venue, client_id: str, symbol: str, method: str) -> list[Fill] | None:
-    """The executions that the venue shows for a book order."""
-    return await venue.fills(OrderRef(client_id, symbol, "")) if method == "book" else None
 
 
 def _complete_or_parked(state: Parent) -> None:

@@ -1,0 +1,90 @@
+"""`executor benchmark`: compute the average that a price rule rests on, and make it again from the record."""
+
+import json
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from config.toml_file import faults, read_toml
+from executor.domain.average import AverageParams
+from executor.errors import InputRefused, RecordBroken
+from executor.exit_codes import ExitCode
+from executor.market.benchmark import BenchmarkRecord, compute, differences, read_record
+from executor.market.candles import file_hash, load
+
+_file = click.Path(path_type=Path, dir_okay=False)
+_candles = click.option("--candles", type=_file, required=True, help="Recorded candles (CSV, .csv.gz).")
+_json = click.option("--json", "as_json", is_flag=True, help="Data for programs.")
+
+
+@click.group("benchmark")
+def benchmark() -> None:
+    """Averages for price rules, which anyone can compute again to the last digit."""
+
+
+@benchmark.command("compute")
+@click.argument("params", type=_file)
+@_candles
+@_json
+def compute_command(params: Path, candles: Path, as_json: bool) -> None:
+    """Compute the N-day average before a trade date from PARAMS (TOML) and a candle file.
+
+    \b
+    executor benchmark compute config/examples/falling-20-day.toml \\
+        --candles config/examples/falling-20-day.csv --json > record.json
+
+    With --json the output is the record: keep it with the candle file."""
+    try:
+        wanted = AverageParams.model_validate(read_toml(params))
+    except ValidationError as error:
+        raise InputRefused(faults(error, str(params))) from None
+    record = compute(wanted, load(candles))
+    click.echo(record.canonical().decode() if as_json else _table(record))
+
+
+@benchmark.command("recompute")
+@click.argument("record", type=_file)
+@_candles
+@_json
+def recompute_command(record: Path, candles: Path, as_json: bool) -> int:
+    """Make the average in RECORD (JSON) again from the candle file and compare every byte.
+
+    Ends with 0 if it is the same, with 8 if anything differs."""
+    kept = read_record(record)
+    hashed = file_hash(candles)
+    try:
+        found = differences(kept, load(candles))
+    except InputRefused as error:
+        # The file is there (it was hashed) but is no candle file: not what the record was made from.
+        found = [f"it cannot be computed from this file: {error}"]
+        if hashed != kept.file_sha256:
+            found.insert(0, f"file_sha256: the record says {kept.file_sha256}, the file gives {hashed}")
+    if as_json:
+        click.echo(json.dumps({"same": not found, "result": kept.result, "sha256": kept.sha256, "differences": found}))
+    elif not found:
+        click.echo(f"same: {kept.result} {kept.parameters.currency} (record {kept.sha256})")
+    if found:
+        if as_json:
+            return int(ExitCode.RECORD_FAILED)
+        raise RecordBroken("differs: " + "\n  ".join(found))
+    return int(ExitCode.OK)
+
+
+def _table(record: BenchmarkRecord) -> str:
+    params = record.parameters
+    rows = [
+        ("average", f"{record.result} {params.currency} ({params.days} days before {params.trade_date})"),
+        ("source", f"{params.source}, {params.pair}, candles of {params.candle_length} s"),
+        ("formula", f"{params.method}, version {record.formula_version}, day boundary {params.day_boundary}"),
+        ("rounding", f"{params.rounding} to {params.decimals} decimals"),
+        ("candles", f"{record.candle_count}, {record.first_candle} to {record.last_candle}"),
+        ("missing", f"{sum(day.missing for day in record.days)}"),
+        ("file", f"{record.file} sha256 {record.file_sha256}"),
+        ("record", f"sha256 {record.sha256}"),
+        ("terms", f"sha256 {params.terms_sha256}"),
+    ]
+    lines = [f"{name:<9} {value}" for name, value in rows]
+    lines += ["", f"{'day':<11} {'from (UTC)':<21} {'candles':>7} {'missing':>7} {'close':>18}"]
+    lines += [f"{d.day:<11} {d.starts_at:<21} {d.candles:>7} {d.missing:>7} {d.close or '-':>18}" for d in record.days]
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""The leaves on PostgreSQL. Here many append at once and a lower ``seq`` may be committed after a higher one.
+
+So a turn begins by waiting, for an instant, until nothing is being appended: taking the table in SHARE mode and
+letting it go again. What is committed then is all that there will ever be up to the highest ``seq`` seen: the horizon.
+Leaves are given out up to it, under an advisory lock, while appends go on. (Explicit locking: PostgreSQL manual,
+section 13.3; a SHARE lock conflicts with the ROW EXCLUSIVE lock that an INSERT takes before it draws its ``seq``.)
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from executor.errors import JournalFailed
+from executor.journal.leaves import TABLES, Run, Turn
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('executor journal leaves'))"
+_SHARE = "LOCK TABLE events IN SHARE MODE"
+_HIGHEST = "SELECT COALESCE(MAX(seq), 0) FROM events"
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgresLeaves:
+    """The leaves in the journal's own database, over a connection of its own, made again if it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._db = _connected(url)
+        with _said(), self._db.transaction():
+            self._db.execute(_LOCK)
+            for table in TABLES:
+                self._db.execute(table.format(integer="BIGINT", bytes="BYTEA").encode())
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """One transaction under the lock; undone whole if anything in it fails."""
+        if self._db.closed or self._db.broken:
+            self._db = _connected(self._url)
+        with _said():
+            with self._db.transaction():
+                self._db.execute(_SHARE)
+                ((horizon,),) = self._db.execute(_HIGHEST).fetchall()
+            with self._db.transaction():
+                self._db.execute(_LOCK)
+                yield Turn(_run(self._db), horizon)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._db.close()
+
+
+@contextmanager
+def looking(url: str) -> Iterator[Run]:
+    """The journal as it stands at one moment, for reading."""
+    db = _connected(url)
+    try:
+        with _said():
+            db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield _run(db)
+    finally:
+        db.close()
+
+
+def _connected(url: str) -> Connection:
+    with _said():
+        return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
+
+
+def _run(db: Connection) -> Run:
+    def run(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        cursor = db.execute(statement.replace("?", "%s").encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise JournalFailed(f"the journal's database: {error}") from None

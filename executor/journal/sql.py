@@ -1,0 +1,187 @@
+"""Every statement of the journal, SQLite and PostgreSQL side by side.
+
+The events are the same in both: ``UNIQUE (stream, version)`` is the fence. The stop controls in force are a projection
+of the events that set and clear them, kept in the transaction that writes those events, so that an intent can be
+refused in the transaction that would write it. SQLite has one writer at a time and keeps them as rows. PostgreSQL has
+many: there they are one row, the gate, which whoever appends under a scope locks in shared mode and whoever changes a
+hold rewrites. A row that was rewritten while a statement waited for its lock is read again, which a query over many
+rows is not: so no intent passes a hold that was there first.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """One statement, or several that belong together, in both dialects."""
+
+    sqlite: str
+    postgres: str
+
+
+# Migration number n (from 1) leads from schema n - 1 to schema n. One that was released is never changed; another is
+# added. Each runs in one transaction together with the note that it was done.
+MIGRATIONS: tuple[Sql, ...] = (
+    Sql(
+        sqlite="""
+            CREATE TABLE IF NOT EXISTS events (
+                seq     INTEGER PRIMARY KEY,
+                stream  TEXT NOT NULL,
+                version INTEGER NOT NULL,
+                case_id TEXT NOT NULL,
+                kind    TEXT NOT NULL,
+                at      TEXT NOT NULL,
+                line    TEXT NOT NULL,
+                UNIQUE (stream, version)
+            ) STRICT;
+            CREATE TABLE IF NOT EXISTS holds (
+                scope  TEXT PRIMARY KEY,
+                action TEXT NOT NULL,
+                cancel INTEGER NOT NULL,
+                who    TEXT NOT NULL,
+                why    TEXT NOT NULL,
+                at     TEXT NOT NULL
+            ) STRICT;
+        """,
+        postgres="""
+            CREATE TABLE events (
+                seq     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                stream  TEXT COLLATE "C" NOT NULL,
+                version BIGINT NOT NULL,
+                case_id TEXT NOT NULL,
+                kind    TEXT NOT NULL,
+                at      TEXT NOT NULL,
+                line    TEXT NOT NULL,
+                writer  BIGINT NOT NULL, -- who wrote it, and in which of its batches: how a writer whose connection
+                batch   BIGINT NOT NULL, -- was lost in mid-commit knows its own lines from another's
+                UNIQUE (stream, version)
+            );
+            CREATE SEQUENCE writers;
+            CREATE TABLE gate (
+                one   BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one),
+                holds JSONB NOT NULL -- scope -> {action, cancel, who, why, at}
+            );
+            INSERT INTO gate (holds) VALUES ('{}');
+        """,
+    ),
+)
+
+SCHEMA_FOUND = Sql(
+    sqlite="PRAGMA user_version",
+    postgres="SELECT coalesce(max(version), 0) FROM journal_schema",
+)
+# Written by the same transaction as the migration; PostgreSQL keeps when each was done.
+SCHEMA_DONE = Sql(
+    sqlite="PRAGMA user_version = {version}",
+    postgres="INSERT INTO journal_schema (version) VALUES (%s)",
+)
+SCHEMA_TABLE = """
+    CREATE TABLE IF NOT EXISTS journal_schema (version INTEGER PRIMARY KEY, done TIMESTAMPTZ NOT NULL DEFAULT now())
+"""
+SCHEMA_TABLE_FOUND = "SELECT to_regclass('journal_schema') IS NOT NULL"
+# Two processes that open an empty database at once must not both fill it.
+MIGRATION_LOCK = "SELECT pg_advisory_xact_lock(hashtext('executor journal schema'))"
+
+# --- readings: PostgreSQL's are read in pages, so that a lost connection costs a page and memory stays small ---------
+
+LINES = Sql(
+    sqlite="SELECT line FROM events WHERE stream = ? AND version > ? ORDER BY version",
+    postgres="SELECT version, line FROM events WHERE stream = %s AND version > %s ORDER BY version LIMIT %s",
+)
+LINES_OF_KIND = Sql(
+    sqlite="SELECT line FROM events WHERE kind = ? ORDER BY seq",
+    postgres="SELECT seq, line FROM events WHERE kind = %s AND seq > %s ORDER BY seq LIMIT %s",
+)
+STREAMS = Sql(
+    sqlite="SELECT stream FROM events WHERE version = 1 AND substr(stream, 1, length(?1)) = ?1 ORDER BY seq",
+    postgres="SELECT stream FROM events WHERE version = 1 AND starts_with(stream, %s) ORDER BY seq",
+)
+HOLDS = Sql(
+    sqlite="SELECT scope, action, cancel, who, why, at FROM holds ORDER BY action, scope",
+    postgres="""
+        SELECT scope, hold->>'action', (hold->>'cancel')::boolean, hold->>'who', hold->>'why', hold->>'at'
+        FROM gate, jsonb_each(gate.holds) AS held (scope, hold)
+        ORDER BY hold->>'action' COLLATE "C", scope COLLATE "C"
+    """,
+)
+HOLDS_ON = Sql(
+    sqlite="SELECT scope, action, cancel, who, why, at FROM holds WHERE scope IN ({marks}) ORDER BY action, scope",
+    postgres="""
+        SELECT scope, hold->>'action', (hold->>'cancel')::boolean, hold->>'who', hold->>'why', hold->>'at'
+        FROM gate, jsonb_each(gate.holds) AS held (scope, hold)
+        WHERE scope = ANY (%s::text[])
+        ORDER BY hold->>'action' COLLATE "C", scope COLLATE "C"
+    """,
+)
+
+# --- writing on SQLite: statement by statement in one transaction, which no other writer can be inside ---------------
+
+INSERT_EVENT = "INSERT INTO events (stream, version, case_id, kind, at, line) VALUES (?, ?, ?, ?, ?, ?)"
+DROP_HOLD = "DELETE FROM holds WHERE scope = ?"
+PUT_HOLD = "INSERT INTO holds (scope, action, cancel, who, why, at) VALUES (?, ?, ?, ?, ?, ?)"
+
+# --- writing on PostgreSQL: one statement for everything that waits. A client that freezes is never inside a
+# transaction, so it never holds a lock; a batch is there whole or not at all. ``part`` numbers the appends. The answer
+# has a row for each append that was refused. A version that another writer takes between the look (``there``) and the
+# insert fails the whole statement, which is then repeated. ----------------------------------------------------------
+
+_NEW = """
+    WITH new AS (
+        SELECT * FROM unnest(
+            %(part)s::int[], %(stream)s::text[], %(version)s::bigint[], %(case_id)s::text[], %(kind)s::text[],
+            %(at)s::text[], %(line)s::text[]
+        ) WITH ORDINALITY AS new (part, stream, version, case_id, kind, at, line, place)
+    ), door AS (
+        SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE
+    ), held AS (
+        SELECT DISTINCT ON (asked.part) asked.part, asked.scope, door.holds -> asked.scope AS hold
+        FROM unnest(%(scoped)s::int[], %(scope)s::text[]) AS asked (part, scope), door
+        WHERE door.holds ? asked.scope
+        ORDER BY asked.part, door.holds -> asked.scope ->> 'action' COLLATE "C", asked.scope COLLATE "C"
+    ), there AS (
+        SELECT new.part, bool_and(events.writer = %(writer)s AND events.batch = %(batch)s) AS own
+        FROM new JOIN events ON events.stream = new.stream AND events.version = new.version
+        GROUP BY new.part
+    ), written AS (
+        INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch)
+        SELECT stream, version, case_id, kind, at, line, %(writer)s, %(batch)s FROM new
+        WHERE part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+        ORDER BY place
+        RETURNING seq
+    )
+"""
+_SHUT = """
+    , shut AS (
+        UPDATE gate SET holds = (gate.holds - %(changed)s::text[]) || %(put)s::jsonb
+        WHERE EXISTS (SELECT FROM written)
+    )
+"""
+_REFUSED = """
+    SELECT part, scope, hold FROM held WHERE part NOT IN (SELECT part FROM there WHERE own)
+    UNION ALL
+    SELECT part, NULL, NULL FROM there WHERE NOT own AND part NOT IN (SELECT part FROM held)
+"""
+COMMIT = _NEW + _REFUSED
+COMMIT_HOLDS = _NEW + _SHUT + _REFUSED
+NEW_WRITER = "SELECT nextval('writers')"
+
+# --- a connection to PostgreSQL --------------------------------------------------------------------------------------
+
+# What must hold whatever the server's or the role's defaults are. Read committed is what reads the gate again.
+SESSION = """
+    SET default_transaction_isolation = 'read committed';
+    SET synchronous_commit = on;
+    SET statement_timeout = '30s';
+    SET idle_in_transaction_session_timeout = '5s';
+"""
+# The writer only ever looks up keys. A plan that was made while the table was small must not read it whole later.
+WRITER_SESSION = """
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
+    SET plan_cache_mode = force_generic_plan;
+"""
+FSYNC = "SHOW fsync"
+WHO_AM_I = "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+# How many server processes of a lost connection are left; each is told to end.
+END_OF = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s"
