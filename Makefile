@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test test-crash strace lint format bench lock clean
 
 BIN := .venv/bin
 PYTHON ?=
@@ -17,6 +17,7 @@ LOCK_TOOL := pip-tools==7.6.2
 help:
 	@echo 'make demo    set up, then sell a holding on simulated venues'
 	@echo 'make test    set up, then run every check and every test'
+	@echo 'make test-crash  kill the process at every write and every call, fail the disk at each: about an hour'
 	@echo 'make lint    ruff, mypy and the import contracts only'
 	@echo 'make format  rewrite the code in the house format'
 	@echo 'make bench   run the benchmarks'
@@ -26,7 +27,7 @@ help:
 demo: .venv/ready-to-run
 	@$(BIN)/executor demo
 
-test: .venv/ready-to-test
+test: .venv/ready-to-test strace
 	@echo '== format: ruff format --check'
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
 	@echo '== lint: ruff check'
@@ -39,6 +40,11 @@ test: .venv/ready-to-test
 	@$(BIN)/python docs/generate.py --check
 	@echo '== tests: pytest'
 	@$(BIN)/pytest
+
+# make test runs a fixed sample of these points; this runs each that an undisturbed run has.
+test-crash: .venv/ready-to-test strace
+	@echo '== counting the points of an undisturbed run'
+	@counted=$$($(BIN)/python -m tests.crash.points) && CRASH_POINTS="$$counted" $(BIN)/pytest tests/crash
 
 lint: .venv/ready-to-test
 	@$(BIN)/ruff check .
@@ -72,6 +78,15 @@ clean:
 	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
 	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
+
+# The crash tests need it. Without it they are skipped, and the test run says so.
+strace:
+	@command -v strace >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing strace, for the crash tests.'; \
+		(apt-get update -qq && apt-get install -y -qq strace) >/dev/null && exit 0; \
+	fi; \
+	echo 'strace is missing: the crash tests will be SKIPPED. On Debian or Ubuntu: apt-get install strace' >&2
 
 # The development lock holds all that the run-time lock holds, so it makes both ready.
 .venv/ready-to-test: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python

@@ -3,6 +3,7 @@
 from hypothesis import settings
 
 from tests.crash.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.postgresql import postgres_server as postgres_server
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")

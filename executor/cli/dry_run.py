@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from adapters.mock.world import Credit, MockWorld, WorldSpec
 from config.mandates import load_mandate
 from executor.cli.compose import finish, mocked, observer, settings_for
 from executor.cli.output import Display, display
+from executor.cli.recording import recording
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
@@ -84,7 +86,11 @@ def rehearse(
     scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
     shown = display(as_json)
     try:
-        return int(run_virtual(_run(mandate, plan, spec, journal or scratch / "journal.sqlite", shown)))
+        return int(
+            run_virtual(
+                _run(mandate, plan, spec, journal or scratch / "journal.sqlite", shown, kept=journal is not None)
+            )
+        )
     except TapeExhausted as error:
         raise InputRefused(f"{market}: the candles end before the plan does ({error}); give a longer file") from None
     finally:
@@ -92,13 +98,24 @@ def rehearse(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, journal_path: Path, shown: Display) -> ExitCode:
+async def _run(
+    mandate: Mandate, plan: Plan, spec: WorldSpec, journal_path: Path, shown: Display, *, kept: bool
+) -> ExitCode:
     settings = settings_for(quiet=True)
     clock = LoopClock(spec.start)
     world = MockWorld(spec, clock)
     venues = mocked(world, settings, plan.venues, clock)
     journal = Journal(SqliteStore(journal_path), threaded=False)
-    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown), tuning=REHEARSAL, owner="dry-run")
+    try:
+        told = observer(shown)
+        async with recording(journal_path, clock, told, threaded=False) if kept else nullcontext(told) as told:
+            runner = Runner(mandate, plan, venues, journal, clock, observer=told, tuning=REHEARSAL, owner="dry-run")
+            return await _sold(runner, shown)
+    finally:
+        await journal.aclose()
+
+
+async def _sold(runner: Runner, shown: Display) -> ExitCode:
     try:
         state = await runner.run()
     except ExecutorError:
@@ -107,7 +124,6 @@ async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, journal_path: Path
         raise
     finally:
         await runner.aclose()
-        await journal.aclose()
     return finish(state, shown, {})
 
 

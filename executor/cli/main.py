@@ -28,6 +28,11 @@ _COMMANDS = {
     "kill": ("executor.cli.control", "Cancel everything and refuse new orders until resumed."),
     "resolve": ("executor.cli.control", "Settle an order that was left for a person."),
     "explain": ("executor.cli.control", "Explain a difference between the record and a venue."),
+    "record-key": ("executor.cli.evidence", "Make the key that signs the record."),
+    "checkpoint": ("executor.cli.evidence", "Sign the record as it stands now."),
+    "verify": ("executor.cli.evidence", "Check the whole record; names the first bad line."),
+    "export": ("executor.cli.evidence", "Write a case as evidence, with a verifier that needs only Python."),
+    "attest": ("executor.cli.evidence", "Witness cosignatures and timestamps on checkpoints."),
     "simulate": ("executor.cli.simulate", "Seeded worlds full of faults: shows that nothing is sold twice."),
 }
 

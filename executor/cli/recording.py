@@ -20,7 +20,7 @@ RECORD = "executor/record"
 @asynccontextmanager
 async def recording(place: Place, clock: Clock, observer: Observer, *, threaded: bool) -> AsyncIterator[Observer]:
     """An observer that also has the record sequenced and signed. Begins with what an earlier run left unsigned; raises
-    ``RecordBroken`` if the record no longer is the one that was signed, ``CredentialsRefused`` if the key is no good."""
+    ``RecordBroken`` if the record is no longer the one that was signed, ``CredentialsRefused`` if the key is bad."""
     sequencer = Sequencer(open_leaves(place), read_or_new(record_key_path(place), RECORD))
     try:
         if threaded:

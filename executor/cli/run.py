@@ -13,6 +13,7 @@ from config.mandates import load_mandate
 from executor.cli.compose import Kind, connected, finish, observer, settings_for
 from executor.cli.journal_option import journal_option
 from executor.cli.output import Display, display
+from executor.cli.recording import recording
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
@@ -55,7 +56,15 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Di
     clock = SystemClock()
     venues = connected(settings_for(quiet=False), plan.venues, kind, clock)
     journal = Journal(open_store(place), threaded=True)
-    runner = Runner(mandate, plan, venues, journal, clock, observer=observer(shown), needs_approval=kind != "mock")
+    try:
+        async with recording(place, clock, observer(shown), threaded=True) as told:
+            runner = Runner(mandate, plan, venues, journal, clock, observer=told, needs_approval=kind != "mock")
+            return await _sold(runner, place, shown)
+    finally:
+        await journal.aclose()
+
+
+async def _sold(runner: Runner, place: Place, shown: Display) -> ExitCode:
     try:
         with _sole(place, runner.parent_id):
             _stop_on_signals(runner)
@@ -66,7 +75,6 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Di
         raise
     finally:
         await runner.aclose()
-        await journal.aclose()
     return finish(state, shown, {})
 
 

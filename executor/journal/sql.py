@@ -132,7 +132,7 @@ _NEW = """
             %(at)s::text[], %(line)s::text[]
         ) WITH ORDINALITY AS new (part, stream, version, case_id, kind, at, line, place)
     ), door AS (
-        SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE
+        {door}
     ), held AS (
         SELECT DISTINCT ON (asked.part) asked.part, asked.scope, door.holds -> asked.scope AS hold
         FROM unnest(%(scoped)s::int[], %(scope)s::text[]) AS asked (part, scope), door
@@ -145,7 +145,7 @@ _NEW = """
     ), written AS (
         INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch)
         SELECT stream, version, case_id, kind, at, line, %(writer)s, %(batch)s FROM new
-        WHERE part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+        WHERE {open} AND part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
         ORDER BY place
         RETURNING seq
     )
@@ -161,8 +161,12 @@ _REFUSED = """
     UNION ALL
     SELECT part, NULL, NULL FROM there WHERE NOT own AND part NOT IN (SELECT part FROM held)
 """
-COMMIT = _NEW + _REFUSED
-COMMIT_HOLDS = _NEW + _SHUT + _REFUSED
+# The gate is locked before any event is given its ``seq``, so the order of the record is the order of the locks. What
+# names no scope needs no lock.
+_PASS = "SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE"
+_ALONE = "SELECT holds FROM gate FOR UPDATE"
+COMMIT = _NEW.format(door=_PASS, open="TRUE") + _REFUSED
+COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)") + _SHUT + _REFUSED
 NEW_WRITER = "SELECT nextval('writers')"
 
 # --- a connection to PostgreSQL --------------------------------------------------------------------------------------
@@ -174,8 +178,10 @@ SESSION = """
     SET statement_timeout = '30s';
     SET idle_in_transaction_session_timeout = '5s';
 """
-# The writer only ever looks up keys. A plan that was made while the table was small must not read it whole later.
+# The writer only ever looks up keys. A plan that was made while the table was small must not read it whole later; and
+# the price that the planner puts on what is switched off must not make it compile the statement each time.
 WRITER_SESSION = """
+    SET jit = off;
     SET enable_seqscan = off;
     SET enable_hashjoin = off;
     SET enable_mergejoin = off;

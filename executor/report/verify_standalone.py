@@ -32,26 +32,31 @@ def plus(p: Any, q: Any) -> Any:
     return e * f % P, g * h % P, f * g % P, e * h % P
 
 @cache
-def doubled(raw: bytes, sign: int) -> Any:
-    """The point that 32 bytes stand for, or its negative: once, twice, four times and so on."""
-    y = int.from_bytes(raw, "little") % 2**255
+def multiples(raw: bytes, sign: int) -> Any:
+    """For each of the 32 places of a number in base 256: 0 to 255 times the point that ``raw`` spells, there."""
+    y, rows = int.from_bytes(raw, "little") % 2**255, []
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x if x * x % P == square else x * ROOT % P
     need(len(raw) == 32 and y < P and x * x % P == square and (x or raw[31] < 128), "the key is not on the curve")
     x = (x if x % 2 == raw[31] >> 7 else P - x) * sign % P
     point = x, y, 1, x * y % P
-    return [point := plus(point, point) if place else point for place in range(256)]
+    for _ in range(32):
+        rows.append([total := (0, 1, 1, 0)] + [total := plus(total, point) for _ in range(255)])
+        point = plus(rows[-1][255], point)
+    return rows
 
 def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """True if s * BASE - k * KEY is the point that the signature names, and s has its one spelling."""
-    s, k = int.from_bytes(signature[32:], "little"), hashlib.sha512(signature[:32] + public + message).digest()
-    total = 0, 1, 1, 0
-    for number, powers in (s, doubled(BASE, 1)), (int.from_bytes(k, "little") % L, doubled(public, -1)):
-        for place, power in enumerate(powers):
-            total = plus(total, power) if number >> place & 1 else total
-    x, y = (each * pow(total[2], -1, P) % P for each in total[:2])
-    return len(signature) == 64 and s < L and (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
+    if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    x, y, z, t = 0, 1, 1, 0
+    for rows, number in (multiples(BASE, 1), signature[32:]), (multiples(public, -1), k.to_bytes(32, "little")):
+        for row, digit in zip(rows, number, strict=True):
+            x, y, z, t = plus((x, y, z, t), row[digit])
+    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
+    return (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
 
 BASE = (4 * pow(5, -1, P) % P).to_bytes(32, "little")
 
@@ -99,8 +104,9 @@ def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> Non
     px = event.get("limit_px", event.get("px"))
     if event["kind"] == "ParentCreated":
         parent |= event | {"sold": Decimal(0), "end": "not finished"}
-        need(sha256(canonical(event["plan"])).hex() == event["plan_hash"], "the plan is not the one that was hashed")
-        need(all(event["plan"][each] == event[each] for each in ("asset", "qty", "floor_px")), "not what the plan says")
+        frozen = canonical({"case_id": event["case_id"], "plan": event["plan"]})
+        need(sha256(frozen).hex() == event["plan_hash"], "the plan is not the one that was frozen")
+        need(all(event["plan"][each] == event[each] for each in ("asset", "qty")), "not what the plan says")
     need(px is None or Decimal(px) >= Decimal(parent["floor_px"]), "under the floor")
     if event["kind"] == "ChildIntended":
         need(name not in parent and parent["sold"] + amount <= Decimal(parent["qty"]), "sent twice, or too much")
@@ -147,7 +153,7 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     """Check a record; what to tell the reader. Raises an error with the first thing that is wrong."""
     HERE[0] = "keys.txt"
     key = read_key(files["keys.txt"].decode())
-    need(not given or unbase64(given.split("+")[-1].strip())[1:] == key[2], "not the key that you gave")
+    need(not given or unbase64(given.strip().split("+", 2)[-1])[1:] == key[2], "not the key that you gave")
     HERE[0] = "checkpoints.txt"
     heads = read_checkpoints(files["checkpoints.txt"].decode(), key)
     HERE[0] = "checkpoints.txt: the checkpoint that you have"

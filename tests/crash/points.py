@@ -9,6 +9,7 @@ journal that was made before, the main thread speaks with the venues, opens a ne
 
 import json
 import re
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -121,4 +122,4 @@ def _is(kind: Kind, journal: Path, call: str, about: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps(count()))
+    sys.stdout.write(json.dumps(count()) + "\n")

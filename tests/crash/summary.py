@@ -10,7 +10,10 @@ RUN, REACHED, EXIST = "crash points run", "crash points reached", "crash points 
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Add up what the crash tests have recorded."""
+    """Add up what the crash tests have recorded, and say aloud if they did not run."""
+    for report in terminalreporter.stats.get("skipped", []):
+        if "strace" in str(report.longrepr):
+            terminalreporter.write_line(f"CRASH TESTS NOT RUN: {report.nodeid}: {report.longrepr[2]}", red=True)
     reports = [
         report
         for outcome in terminalreporter.stats.values()

@@ -29,7 +29,7 @@ class Point:
 def run_points(
     points: Sequence[Point], check: Callable[[Point], bool], record_property: Callable[[str, Any], None]
 ) -> None:
-    """Check every point, several at once; ``check`` says whether the point was reached. Fails naming each that fails."""
+    """Check every point, several at once; ``check`` says whether it was reached. Fails naming each that fails."""
 
     def one(point: Point) -> tuple[Point, bool, str]:
         try:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from adapters.venue import OrderRef, TimeInForce, Unauthorized, Venue
+from adapters.venue import OrderRef, TimeInForce, Unauthorized, Unknown, Venue
 from executor.domain.orders import ChildStatus
 from executor.engine import runner as engine
 from executor.engine.child import BookOrder
@@ -20,13 +20,13 @@ from executor.engine.kill import Killed, cancel_scope
 from executor.engine.runner import Runner
 from executor.engine.work import Work
 from executor.errors import Held
-from tests.engine.mocked import START, TWAP, Bent, Stage, dead, plan, running
+from tests.engine.mocked import START, TWAP, Bent, Stage, plan, running
 from tests.engine.rig import virtual
 
 ORDERS = 500
 FULL_AT = 130  # seconds: by then all of them rest
 BOUND = timedelta(seconds=2)
-FAR = Decimal(120_000)
+FAR = Decimal(102_000)  # inside OSL's price band, out of the market's reach
 BIG = TWAP | {"qty": "6"}
 
 
@@ -97,6 +97,22 @@ def live_ids(run: Runner) -> set[str]:
     return {c.client_order_id for c in run.state.open.values() if c.status is ChildStatus.WORKING}
 
 
+def dies(venue: Venue, is_dead: Callable[[], bool]) -> Venue:
+    """``venue`` until ``is_dead``; from then on every request runs into its time limit."""
+
+    def call(name: str) -> Callable[..., object]:
+        async def answer(*given: object) -> object:
+            if not is_dead():
+                return await getattr(venue, name)(*given)
+            await asyncio.sleep(10)
+            raise Unknown(venue.name, "no answer")
+
+        return answer
+
+    names = ("place", "cancel_many", "cancel", "query", "fills", "balances", "open_orders", "book", "clock_offset")
+    return Bent(venue, **{name: call(name) for name in names})
+
+
 async def first_intent(run: Runner) -> None:
     """Wait until the first order is written down."""
     while not run.state.open:  # noqa: ASYNC110 - the state has no event to wait for
@@ -155,13 +171,13 @@ async def test_with_one_venue_dead_the_other_is_cancelled_in_time(
     gone = "osl" if alive == "hashkey" else "hashkey"
 
     def bend(venue: Venue) -> Venue:
-        lost = dead(venue, "cancel_many", "cancel", "query", "fills", "balances", "open_orders")
-        return lost if venue.name == gone else venue
+        return dies(venue, lambda: stage.clock.now() >= START + timedelta(seconds=60)) if venue.name == gone else venue
 
     run = stage.runner(plan(BIG), bend=bend)
     task = asyncio.create_task(run.run())
     await stage.at(60)
-    monkeypatch.setattr(run._desk, "books", dead(run._desk, "books").books)
+    assert live_ids(run)
+    monkeypatch.setattr(run._desk, "books", lambda: asyncio.sleep(9999))
     ids, began = live_ids(run), stage.clock.now()
     done = await kill_from_outside(stage, bend)
     await stage.at(75)

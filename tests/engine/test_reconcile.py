@@ -27,9 +27,9 @@ def foreign(stage: Stage) -> MockOrder:
     return stage.world.exchanges["osl"].place("by-hand", D("0.5"), D(120_000), "GTC", True)
 
 
-def one_satoshi(stage: Stage) -> None:
+def one_satoshi(stage: Stage, venue: str = "osl") -> None:
     """The purse loses the smallest unit that there is."""
-    stage.purse("osl").free -= SATOSHI
+    stage.purse(venue).free -= SATOSHI
 
 
 def busted(stage: Stage) -> None:
@@ -242,17 +242,14 @@ async def test_duplicate_fills_and_late_fees_land_exactly_once(change: Any, tmp_
 async def test_two_parent_orders_on_one_purse_agree_and_still_see_a_missing_satoshi(tmp_path: Path) -> None:
     """Guards the arithmetic of a shared purse: what the other parent order sold is no break; a satoshi that neither of
     them sold is one."""
-    stage = Stage(tmp_path)
-    ours = stage.runner(plan(venues=["osl"]), case="CASE-1")
-    theirs = stage.runner(plan(venues=["osl"]), case="CASE-2")
+    stage, asked = Stage(tmp_path), plan(venues=["hashkey"])
+    ours, theirs = stage.runner(asked, case="CASE-1"), stage.runner(asked, case="CASE-2")
     async with running(ours, theirs) as (one, other):
-        await other
-        state, _ = await one
-    assert not state.breaks
-    assert not theirs.state.breaks
-    third = stage.runner(plan(venues=["osl"], seed=8), case="CASE-3", tuning=NEVER)
+        ends = [await one, await other]
+    assert [(fault, state.cum_qty, state.breaks) for state, fault in ends] == [(None, D(1), {})] * 2
+    third = stage.runner(asked, case="CASE-3", tuning=NEVER)
     async with running(third) as task:
         await stage.clock.sleep_until(stage.clock.now() + timedelta(seconds=400))
-        one_satoshi(stage)
+        one_satoshi(stage, "hashkey")
         await task
     assert [name for _, name in third.state.breaks] == ["balance"]

@@ -5,6 +5,7 @@ import math
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,16 @@ from executor.market.benchmark import BenchmarkRecord, compute, differences
 from executor.market.candles import CandleFile, load
 from tests.market.recorded import BINANCE, BINANCE_TERMS, FTX, FTX_TERMS, SYNTHETIC, params, recorded
 
-_FILES: dict[Path, CandleFile] = {}
 
-
+@cache
 def candles(path: Path) -> CandleFile:
-    if path not in _FILES:
-        _FILES[path] = load(path)
-    return _FILES[path]
+    return load(path)
 
 
-# --- the second calculation: text, whole numbers and dictionaries; no Candle, no zone, no Decimal -------------------
+# --- the second calculation: text, whole numbers and dictionaries; no Candle, no zone, no Decimal ---------------------
 
 
+@cache
 def cells(path: Path) -> list[tuple[date, str, list[str]]]:
     """Day, time and the columns of each line, cut from the text."""
     text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
@@ -58,7 +57,7 @@ def cents_up(exact: Fraction) -> str:
     return f"{cents // 100}.{cents % 100:02d}"
 
 
-# --- the figures --------------------------------------------------------------------------------------------------------
+# --- the figures ------------------------------------------------------------------------------------------------------
 
 FTX_MEANS = {  # trade date -> mean of the 20 daily closes before it, USD, UTC days, rounded up to the cent
     "2022-01-21": "43326.50",

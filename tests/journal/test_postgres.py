@@ -1,0 +1,306 @@
+"""The journal on PostgreSQL when the connection or the server goes away: a lost connection is not an answer."""
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from executor.errors import InputRefused, JournalFailed, TakenOver
+from executor.journal import postgres_link, sql
+from executor.journal.open import open_reading, open_store
+from executor.journal.postgres import PostgresStore
+from executor.journal.store import Append
+from tests.journal.rows import commit, row, sets, versions
+from tests.journal.test_store import hold, together
+from tests.postgresql import Server
+
+SECONDS = timedelta(seconds=1)
+
+
+@pytest.fixture
+def url(postgres_server: Server) -> str:
+    return postgres_server.url()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[PostgresStore]:
+    opened = PostgresStore(url)
+    yield opened
+    opened.close()
+
+
+def test_what_durability_needs_is_in_force(store: PostgresStore) -> None:
+    shown = {
+        name: store._link.ask(f"SHOW {name}")[0][0]
+        for name in ("synchronous_commit", "transaction_isolation", "idle_in_transaction_session_timeout")
+    }
+    assert shown == {
+        "synchronous_commit": "on",
+        "transaction_isolation": "read committed",
+        "idle_in_transaction_session_timeout": "5s",
+    }
+    assert store._link._parts["tcp_user_timeout"] == 5000
+
+
+def test_a_server_without_fsync_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("executor.journal.sql.FSYNC", "SELECT 'off'")
+    with pytest.raises(JournalFailed, match="fsync=off: nothing in it would be durable"):
+        PostgresStore(url)
+
+
+def test_a_look_cannot_write(store: PostgresStore, url: str) -> None:
+    reader = open_reading(url)
+    with pytest.raises(JournalFailed, match="not answered|read-only"):
+        reader._link._patience = timedelta(0)  # type: ignore[attr-defined]
+        reader._link.ask("DELETE FROM events RETURNING 1")  # type: ignore[attr-defined]
+    reader.close()
+
+
+def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: PostgresStore) -> None:
+    """The statement is prepared while the table is empty; no plan of it may read the table whole, nor be compiled."""
+    for version in range(1, 8):
+        commit(store, [row(version)])
+    ((plan,),) = store._link.db.execute(
+        b"EXPLAIN (FORMAT JSON) " + sql.COMMIT.encode(),
+        dict.fromkeys(("part", "stream", "version", "case_id", "kind", "at", "line", "scoped", "scope"), [])
+        | {"writer": 1, "batch": 1},
+    ).fetchall()
+    text = str(plan)
+    assert "events_stream_version_key" in text
+    assert (
+        "'Node Type': 'Seq Scan', 'Parent Relationship': 'Outer', 'Parallel Aware': False, 'Async Capable': False, 'Relation Name': 'events'"
+        not in text
+    )
+    assert "JIT" not in text
+
+
+# --- connections that are lost --------------------------------------------------------------------------------------
+
+
+def test_appends_survive_a_killed_backend_at_random_moments(url: str, postgres_server: Server) -> None:
+    """The server process of the writer is killed again and again while it writes: every append that was answered yes
+    is there exactly once, none is there twice, none is lost, and no append by this writer is taken for another's."""
+    store, over = PostgresStore(url), threading.Event()
+    kills, chance = 0, random.Random(7)
+
+    def kill() -> None:
+        nonlocal kills
+        with postgres_server.connect() as other:
+            while not over.is_set():
+                time.sleep(chance.uniform(0.001, 0.06))
+                found = other.execute("SELECT pg_terminate_backend(%s)", (store._link._mine or (0,))[:1]).fetchall()
+                kills += bool(found[0][0])
+
+    def write() -> None:
+        try:
+            for version in range(1, 301):
+                pair = [row(2 * version - 1, "b"), row(2 * version, "b")]
+                assert commit(store, [row(version)], pair) == [None, None]
+        finally:
+            over.set()
+
+    together(write, kill)
+    assert kills >= 10
+    assert versions(store) == [f"parent/a {version}" for version in range(1, 301)]
+    assert versions(store, "b") == [f"b {version}" for version in range(1, 601)]
+    store.close()
+
+
+class Torn:
+    """A connection that is cut at the worst moments: the statement ran, and its answer never arrived; or the statement
+    never ran."""
+
+    def __init__(self, link: postgres_link.Link, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.after = self.before = 0
+        ask = link._ask
+
+        def cut(statement: str, parameters: Any) -> Any:
+            if self.before:
+                self.before -= 1
+                link.db.close()
+            found = ask(statement, parameters)
+            if self.after:
+                self.after -= 1
+                link.db.close()
+                raise psycopg.OperationalError("the connection is closed")
+            return found
+
+        monkeypatch.setattr(link, "_ask", cut)
+
+
+def test_an_answer_that_never_arrived_is_asked_for_again(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = Torn(store._link, monkeypatch)
+    for version in range(1, 6):
+        torn.after, torn.before = 1, version % 2
+        assert commit(store, [row(version)], [row(version, "b")]) == [None, None]
+    torn.after = 3
+    assert commit(store, [row(6)]) == [None]
+    assert versions(store) == [f"parent/a {version}" for version in range(1, 7)]
+
+
+def test_a_hold_that_came_after_the_lost_answer_does_not_undo_it(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt was durable before the hold: the answer is yes, since the event is in the record."""
+    torn, other = Torn(store._link, monkeypatch), PostgresStore(url)
+    end = store._link._connect
+
+    def meanwhile() -> None:
+        monkeypatch.setattr(store._link, "_connect", end)
+        assert other.commit([sets(1, hold("all"))]) == [None]
+        end()
+
+    monkeypatch.setattr(store._link, "_connect", meanwhile)
+    torn.after = 1
+    assert store.commit([Append([row(1)], ["all"])]) == [None]
+    assert versions(store) == ["parent/a 1"]
+    other.close()
+
+
+def test_the_same_line_of_another_writer_is_not_taken_for_ones_own(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement was lost before it ran, and another writer wrote the very same line meanwhile."""
+    other = PostgresStore(url)
+    assert commit(other, [row(1)]) == [None]
+    Torn(store._link, monkeypatch).before = 1
+    (answer,) = commit(store, [row(1)])
+    assert isinstance(answer, TakenOver)
+    other.close()
+
+
+def test_a_lost_statement_cannot_happen_after_it_was_answered(store: PostgresStore, postgres_server: Server) -> None:
+    """Before a batch is repeated, the server process of the lost connection is gone, whatever it was waiting for."""
+    pid, started = store._link._mine or (0, None)
+    with postgres_server.connect() as other:
+        store._link._drop()
+        assert commit(store, [row(1)]) == [None]
+        left = other.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s", (pid, started)
+        ).fetchall()
+    assert left == [(0,)]
+
+
+def test_a_frozen_process_holds_no_lock(url: str) -> None:
+    """A writer that is stopped in the middle of its work stands in nobody's way."""
+    code = (
+        "import sys\nfrom executor.journal.postgres import PostgresStore\n"
+        "from tests.journal.rows import row\nfrom executor.journal.store import Append\n"
+        "store = PostgresStore(sys.argv[1])\nversion = 0\n"
+        "while True:\n    version += 1\n    store.commit([Append([row(version, 'frozen')], ['all'])])\n"
+        "    print(version, flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            store = open_store(url)
+            for number in range(1, 11):
+                process.stdout.readline()
+                process.send_signal(signal.SIGSTOP)
+                began = time.monotonic()
+                assert store.commit([sets(number, hold(f"case/{number}"))]) == [None]
+                assert time.monotonic() - began < 5
+                process.send_signal(signal.SIGCONT)
+            store.close()
+        finally:
+            process.kill()
+
+
+# --- a server that goes away ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_server() -> Iterator[Callable[[], Server]]:
+    """A server that only this test stops."""
+    servers: list[Server] = []
+
+    def started() -> Server:
+        servers.append(Server())
+        return servers[0]
+
+    yield started
+    for server in servers:
+        server.close()
+
+
+def test_a_server_that_stops_and_starts_again_costs_time_only(
+    postgres_server: Server, own_server: Callable[[], Server]
+) -> None:
+    """Ended as by a power cut in the middle of writing, away for a while, started again: nothing lost, nothing twice;
+    readings wait too."""
+    server = own_server()
+    store, over = PostgresStore(server.url()), threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while not over.is_set():
+            assert commit(store, [row(written + 1)]) == [None]
+            written += 1
+
+    def restart() -> None:
+        try:
+            for _ in range(2):
+                time.sleep(0.3)
+                server.stop()
+                time.sleep(0.5)
+                server.start()
+                before = written
+                while written < before + 5:
+                    time.sleep(0.01)
+        finally:
+            over.set()
+
+    together(write, restart)
+    assert versions(store) == [f"parent/a {version}" for version in range(1, written + 1)]
+    store.close()
+
+
+def test_patience_ends_with_a_clear_word(postgres_server: Server, own_server: Callable[[], Server]) -> None:
+    server = own_server()
+    store = PostgresStore(server.url(), patience=SECONDS)
+    server.stop()
+    with pytest.raises(JournalFailed, match=r"has not answered for 0:00:01.*is not known"):
+        commit(store, [row(1)])
+    with pytest.raises(JournalFailed, match="has not answered"):
+        store.holds(["all"])
+    store.close()
+
+
+# --- URLs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "postgresql+psycopg://user:hunter2@127.0.0.1:1/db",
+        "postgresql+psycopg://user:hunter2@[broken/db",
+        "postgresql+psycopg://user@host:hunter2/db",
+        "postgresql+psycopg://user:hunter2%ZZ@host/db",
+        "mysql://user:hunter2@host/db",
+    ],
+)
+def test_no_error_shows_the_password(bad: str) -> None:
+    for opened in (open_store, open_reading):
+        with pytest.raises((JournalFailed, InputRefused)) as refused:
+            opened(bad)
+        assert "hunter2" not in str(refused.value)
+        assert refused.value.__cause__ is None
+        assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+def test_a_missing_driver_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.startswith("executor.journal.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("executor.journal.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(InputRefused, match=r"needs the extra \(pip install 'disposal-executor\[postgres\]'\)"):
+        open_store("postgresql+psycopg://host/db")

@@ -1,0 +1,235 @@
+"""verify.py: Ed25519 against RFC 8032, ten thousand tamperings, a second implementation, and its size and speed."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from time import process_time
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from executor.journal.checkpoint import taken_apart
+from executor.journal.line import encode
+from executor.journal.note import COSIGNATURE, Note, key_id
+from executor.report import verify_standalone as v
+from tests.domain.events_made import filled
+from tests.journal.case_made import KEY, OTHER, Files, events, files_of, lines_of, random_files, tampered
+
+# RFC 8032 section 7.1: public key, message, signature of TEST 1, 2 and 3.
+RFC_8032 = [
+    (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe"
+        "24655141438e7a100b",
+    ),
+    (
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302a"
+        "eeb00d291612bb0c00",
+    ),
+    (
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed2"
+        "8dc027beceea1ec40a",
+    ),
+]
+CHUNKS, EACH = 20, 500
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _remembered() -> Iterator[None]:
+    """A signature that was checked once has the same answer the next time: the tamperings share most of theirs."""
+    plain = v.signed
+    v.signed = cache(plain)
+    yield
+    v.signed = plain
+
+
+# --- Ed25519 ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("public", "message", "signature"), RFC_8032)
+def test_rfc_8032(public: str, message: str, signature: str) -> None:
+    key, text, good = bytes.fromhex(public), bytes.fromhex(message), bytes.fromhex(signature)
+    assert v.signed(key, text, good)
+    assert not v.signed(key, text + b"x", good)
+    for place in (0, 31, 32, 63):
+        bad = bytearray(good)
+        bad[place] ^= 1
+        assert not v.signed(key, text, bytes(bad))
+    assert not v.signed(key, text, good[:63])
+    assert not v.signed(key, text, good + b"\0")
+
+
+@pytest.mark.parametrize(("public", "message", "signature"), RFC_8032)
+def test_a_second_spelling_of_s_is_refused(public: str, message: str, signature: str) -> None:
+    """RFC 8032 section 5.1.7: s must be below the order; s + L would verify otherwise."""
+    good = bytes.fromhex(signature)
+    twin = good[:32] + (int.from_bytes(good[32:], "little") + v.L).to_bytes(32, "little")
+    assert not v.signed(bytes.fromhex(public), bytes.fromhex(message), twin)
+
+
+def test_points_that_are_not_spelled_as_they_must_be_are_refused() -> None:
+    """y at or above the prime, x of zero with its sign set, and a y for which there is no x."""
+    for spelled in (v.P, v.P + 1, 2**255 - 1):
+        with pytest.raises(ValueError, match="not on the curve"):
+            v.multiples(spelled.to_bytes(32, "little"), 1)
+    with pytest.raises(ValueError, match="not on the curve"):
+        v.multiples((1 | 1 << 255).to_bytes(32, "little"), 1)
+    with pytest.raises(ValueError, match="not on the curve"):
+        v.multiples((2).to_bytes(32, "little"), 1)
+    # The neutral point, spelled with y = p + 1, as the R of a signature: equal as a point, not as bytes.
+    neutral = (1).to_bytes(32, "little")
+    assert v.signed(neutral, b"any", neutral + bytes(32))
+    assert not v.signed(neutral, b"any", (v.P + 1).to_bytes(32, "little") + bytes(32))
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=80), st.integers(0, 511))
+def test_it_agrees_with_another_implementation(seed: bytes, message: bytes, flip: int) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(seed[:1] * 32)  # few keys: a new one costs a tenth of a second
+    public, good = private.public_key().public_bytes_raw(), private.sign(message)
+    assert v.signed(public, message, good)
+    bad = (int.from_bytes(good, "big") ^ 1 << flip).to_bytes(64, "big")
+    with pytest.raises(InvalidSignature):
+        Ed25519PublicKey.from_public_bytes(public).verify(bad, message)
+    assert not v.signed(public, message, bad)
+
+
+# --- the record ------------------------------------------------------------------------------------------------------
+
+
+def refused(files: Files, given: str = "", seen: str = "") -> str:
+    """Where and why verify.py says no; empty if it says yes."""
+    try:
+        v.verify(files, given, seen)
+    except v.WRONG as wrong:
+        return f"{v.HERE[0]}: {wrong}"
+    return ""
+
+
+def first_difference(one: bytes, other: bytes) -> int:
+    """The number of the first line in which two files differ."""
+    pairs = zip(one.split(b"\n"), other.split(b"\n"), strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a != b), None)
+    return 1 + (same if same is not None else min(one.count(b"\n"), other.count(b"\n")))
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_ten_thousand_tamperings(chunk: int) -> None:
+    """Each is refused with its place: the file, and the line or checkpoint; where only the events were changed it is
+    exactly the first line that differs. The reader has the key and the last checkpoint from elsewhere, without which
+    a record signed anew or cut back to an earlier checkpoint would be a good record of another past."""
+    for seed in range(chunk * EACH, (chunk + 1) * EACH):
+        files = random_files(seed // EACH)
+        key, seen = files["keys.txt"].decode().strip(), str(taken_apart(files["checkpoints.txt"].decode())[-1])
+        if seed % EACH == 0:
+            assert refused(files, key, seen) == ""
+        how, changed = tampered(files, seed)
+        said = refused(changed, key, seen)
+        assert said, (seed, how)
+        assert said.startswith(("events.jsonl, line ", "checkpoints.txt", "keys.txt")), (seed, how, said)
+        if all(changed[name] == files[name] for name in files if name != "events.jsonl"):
+            line = first_difference(files["events.jsonl"], changed["events.jsonl"])
+            assert said.startswith((f"events.jsonl, line {line}:", f"events.jsonl, line {line} (", f"events.jsonl, line {line},")), (seed, how, said, line)  # fmt: skip  # noqa: E501
+
+
+def test_without_the_checks_the_tamperings_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: with ``need`` blind most tamperings are taken for good."""
+    monkeypatch.setattr(v, "need", lambda good, why: None)
+    taken = sum(not refused(tampered(random_files(3), seed)[1]) for seed in range(200))
+    assert taken > 60
+
+
+def test_rules_are_checked_even_under_good_signatures() -> None:
+    """Whoever signs a false record is still told: a trade twice, too much, too cheap, a gap, another case."""
+    made = events(2)
+
+    def said(changed: list[object], case: str = "CASE-1") -> str:
+        texts = [encode(line) for line in lines_of(changed, case=case)]
+        return refused(files_of(texts, [len(texts)]))
+
+    assert said(made) == ""
+    at = next(n for n, each in enumerate(made) if type(each).__name__ == "FillRecorded")
+    assert "stands in the record already" in said([*made[: at + 1], made[at], *made[at + 1 :]])
+    assert "more sold than was ordered" in said([*made[: at + 1], filled(1, "new", "5"), *made[at + 1 :]])
+    assert "under the floor" in said([*made[:at], filled(1, "t", "1", px="89999.99"), *made[at + 1 :]])
+    assert "the rest is another" in said([*made[:at], *made[at + 1 :]])
+    assert "of another case" in said(made, case="CASE-2")
+    texts = [encode(line) for line in lines_of(made)]
+    assert "a version is missing" in refused(files_of(texts[:3] + texts[4:], [len(texts) - 1]))
+    assert "not canonical" in refused(files_of([texts[0].replace('":', '": ', 1), *texts[1:]], [len(texts)]))
+    assert "not the one that was frozen" in refused(files_of([texts[0].replace("卖出", "买入"), *texts[1:]], [5]))
+
+
+def test_a_key_and_a_checkpoint_from_elsewhere() -> None:
+    files, forged = random_files(5), files_of([encode(line) for line in lines_of(events(1))], [9], OTHER)
+    key = files["keys.txt"].decode().strip()
+    assert refused(forged) == ""
+    assert "not the key that you gave" in refused(forged, key)
+    assert "it is not there" in refused(random_files(6), key, str(taken_apart(files["checkpoints.txt"].decode())[0]))
+
+
+def test_a_witness_may_sign_too() -> None:
+    files = random_files(7)
+    notes = taken_apart(files["checkpoints.txt"].decode())
+    raw = (1).to_bytes(8, "big") + KEY.sign(b"cosignature/v1\ntime 1\n" + notes[0].text.encode())
+    line = ("witness.example/w", key_id("witness.example/w", COSIGNATURE, KEY.public), raw)
+    notes[0] = Note(notes[0].text, (*notes[0].signatures, line))
+    assert refused(files | {"checkpoints.txt": "\n".join(map(str, notes)).encode()}) == ""
+
+
+def test_a_second_implementation_agrees_on_a_thousand_journals() -> None:
+    """Half of them tampered with. The other is JavaScript: another Ed25519, SHA-256, JSON and arithmetic."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("NO SECOND OPINION: node is not installed; nothing compared verify.py with another implementation")
+    journals = [random_files(seed) if seed % 2 else tampered(random_files(seed), seed)[1] for seed in range(1000)]
+    lines = [json.dumps({name: base64.b64encode(raw).decode() for name, raw in each.items()}) for each in journals]
+    script = Path(__file__).with_name("second_opinion.mjs")
+    done = subprocess.run(
+        [node, str(script)], input="\n".join(lines), capture_output=True, text=True, timeout=300, check=True
+    )
+    theirs = done.stdout.splitlines()
+    assert len(theirs) == 1000
+    mine = [refused(each) for each in journals]
+    differ = [(n, a, b) for n, (a, b) in enumerate(zip(mine, theirs, strict=True)) if (a == "") != (b == "OK")]
+    assert differ == []
+    assert theirs.count("OK") >= 500
+
+
+def test_twenty_thousand_events_under_ten_seconds(tmp_path: Path) -> None:
+    """As a stranger runs it: the file alone, another process, nothing installed. 600 checkpoints, 4,000 orders."""
+    texts = [encode(line) for line in lines_of(events(4_000))]
+    assert len(texts) > 20_000
+    files = files_of(texts, [*range(33, len(texts), 33), len(texts)])
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    shutil.copy(v.__file__, tmp_path / "verify.py")
+    began = process_time()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "verify.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "OK"), done.stdout
+    assert "10.0000 of 10 BTC sold, finished: parent/abcdefghij" in done.stdout
+    assert process_time() - began < timedelta(seconds=10).total_seconds()
+    whole = (tmp_path / "events.jsonl").read_bytes()
+    (tmp_path / "events.jsonl").write_bytes(whole.replace(b'"t77b"', b'"t77c"'))
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "verify.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (
+        1,
+        "NO: events.jsonl, line 387 (parent/abcdefghij version 387): not the line that was sequenced\n",
+    )
