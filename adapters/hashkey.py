@@ -137,7 +137,9 @@ class HashKey:
         average or fee: query."""
         params = _order_params(order)
         try:
-            data = await self._wire.send("POST", "/api/v1.1/spot/order", params, Action.PLACE)
+            data = await self._wire.send(
+                "POST", "/api/v1.1/spot/order", params, Action.PLACE, not_after=order.not_after
+            )
         except Rejected as refusal:
             if refusal.code not in VERIFY_ONCE:
                 raise

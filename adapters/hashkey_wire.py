@@ -152,8 +152,16 @@ class HashKeyWire:
         await self.measure_clock()
         return self._usable(await self._transport.read(build, weight=weight), Action.READ)
 
-    async def send(self, method: Literal["POST", "DELETE"], path: str, params: Params, action: Action) -> object:
-        """A signed request with effect: exactly one goes out."""
+    async def send(
+        self,
+        method: Literal["POST", "DELETE"],
+        path: str,
+        params: Params,
+        action: Action,
+        *,
+        not_after: datetime | None = None,
+    ) -> object:
+        """A signed request with effect: exactly one goes out, and none after ``not_after`` (our clock)."""
         checked = dict(params)
         encode(checked)
         await self._measure_if_due()
@@ -163,7 +171,7 @@ class HashKeyWire:
             body = self._signed(checked).encode()
             return self._client.build_request(method, self._url(path), content=body, headers=headers)
 
-        return self._usable(await self._transport.write(build), action)
+        return self._usable(await self._transport.write(build, not_after=not_after), action)
 
     def _usable(self, answer: Answer, action: Action) -> object:
         """The data of an answer that says success, else the error that it stands for."""

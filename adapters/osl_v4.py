@@ -103,7 +103,7 @@ class V4:
         }
         if order.post_only:
             body["execInst"] = "PostOnly"
-        answer = await self._transport.write(self._signed("POST", "/api/v4/order", {}, body))
+        answer = await self._transport.write(self._signed("POST", "/api/v4/order", {}, body), not_after=order.not_after)
         error = error_of(answer.data)
         if answer.status != 200 or error is not None:
             raise v4_order_error(answer.status, *(error or ("", "")))

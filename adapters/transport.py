@@ -82,11 +82,13 @@ class Transport:
         except _Unusable as none:
             raise NotSent(self._venue, f"no usable answer after {READ_ATTEMPTS} attempts: {none}") from None
 
-    async def write(self, build: Callable[[], httpx.Request]) -> Answer:
+    async def write(self, build: Callable[[], httpx.Request], *, not_after: datetime | None = None) -> Answer:
         """Send a request that may have an effect, exactly once. Returns only an answer below 500 with a JSON body
         (or an empty one: ``is_json`` false). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
         await self._orders.acquire()
         self._refuse_while_closed()
+        if not_after is not None and self._clock.now() > not_after:
+            raise NotSent(self._venue, f"not sent by {not_after.isoformat()}: too late to be sent at all")
         try:
             answer = await self._send(build())
         except _BEFORE_SENDING as error:

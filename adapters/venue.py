@@ -169,7 +169,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """A limit order to sell. There are no market orders: every order carries ``limit_px``."""
+    """A limit order to sell. There are no market orders: every order carries ``limit_px``.
+
+    ``not_after``: it is not signed after this moment of our clock (``NotSent`` instead). A process that was frozen
+    between its intent and the wire must not send what another has meanwhile proved absent."""
 
     client_order_id: str
     symbol: str
@@ -177,6 +180,7 @@ class NewOrder:
     limit_px: Decimal
     time_in_force: TimeInForce
     post_only: bool = False
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ def compute_command(params: Path, candles: Path, as_json: bool) -> None:
     """Compute the N-day average before a trade date from PARAMS (TOML) and a candle file.
 
     \b
-    executor benchmark compute config/examples/falling-20-day.toml \\
-        --candles config/examples/falling-20-day.csv --json > record.json
+    executor benchmark compute config/examples/benchmarks/falling-20-day.toml \\
+        --candles config/examples/benchmarks/falling-20-day.csv --json > record.json
 
     With --json the output is the record: keep it with the candle file."""
     try:

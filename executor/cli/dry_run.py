@@ -24,7 +24,7 @@ from executor.engine.virtual_time import run_virtual
 from executor.errors import ExecutorError, InputRefused
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
-from executor.journal.sqlite import SqliteStore
+from executor.journal.open import Place, open_store
 
 DEMO = Path(__file__).parents[2] / "config" / "examples" / "beijing-500btc.toml"
 # Where the simulated market begins when no candles are given. A rehearsal must give the same result on any day.
@@ -99,16 +99,16 @@ def rehearse(
 
 
 async def _run(
-    mandate: Mandate, plan: Plan, spec: WorldSpec, journal_path: Path, shown: Display, *, kept: bool
+    mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, shown: Display, *, kept: bool
 ) -> ExitCode:
     settings = settings_for(quiet=True)
     clock = LoopClock(spec.start)
     world = MockWorld(spec, clock)
     venues = mocked(world, settings, plan.venues, clock)
-    journal = Journal(SqliteStore(journal_path), threaded=False)
+    journal = Journal(open_store(place), threaded=False)
     try:
         told = observer(shown)
-        async with recording(journal_path, clock, told, threaded=False) if kept else nullcontext(told) as told:
+        async with recording(place, clock, told, threaded=False) if kept else nullcontext(told) as told:
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, tuning=REHEARSAL, owner="dry-run")
             return await _sold(runner, shown)
     finally:

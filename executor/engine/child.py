@@ -5,6 +5,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -50,6 +51,8 @@ from executor.log_events import LogEvent
 
 log = structlog.get_logger()
 
+_POLLS_PER_CANCEL = 5  # looks at a live order between two requests to cancel it
+
 # Refusals after which more of the same must not be sent: a person has to look.
 _STOPPING = (RejectReason.NOT_ALLOWED, RejectReason.NOT_CONFIGURED, RejectReason.INVALID, RejectReason.OTHER)
 
@@ -82,11 +85,12 @@ class ChildOrders:
     async def send(self, order: BookOrder, tops: list[Top]) -> Child | None:
         """Write the intent, send once, record what came back. ``None`` when the quantity is no longer there to order.
         Raises ``RuleRefused`` when a guard refuses: the strategy asked for something that is never allowed."""
+        decided_at = self._clock.now()
         intent = await self._log.intend(order.venue, lambda state: self._intent(order, state, tops))
         if intent is None:
             return None
         child = self._log.state.children[intent.client_order_id]
-        await self.transmit(child)
+        await self.transmit(child, decided_at)
         return child
 
     def _intent(self, order: BookOrder, state: Parent, tops: list[Top]) -> ChildIntended | None:
@@ -124,9 +128,11 @@ class ChildOrders:
             tops=tops,
         )
 
-    async def transmit(self, child: Child) -> None:
-        """Put the intended order on the wire, once, and record the outcome whatever it is."""
+    async def transmit(self, child: Child, decided_at: datetime) -> None:
+        """Put the intended order on the wire, once, and record the outcome whatever it is. It is not signed any more
+        once so much time has passed since ``decided_at`` that another process might have proved it absent."""
         venue = self._desk.seats[child.venue].venue
+        traits = venue.traits
         order = NewOrder(
             client_order_id=child.client_order_id,
             symbol=child.symbol,
@@ -134,6 +140,7 @@ class ChildOrders:
             limit_px=child.limit_px,
             time_in_force=TimeInForce(child.time_in_force),
             post_only=child.post_only,
+            not_after=decided_at + max((traits.quiet_period - traits.request_window) / 2, traits.request_window),
         )
         try:
             report = await venue.place(order)
@@ -167,12 +174,16 @@ class ChildOrders:
         """Follow an acknowledged order that is expected to end (IOC, FOK, or cancelled) until it is closed. If it
         stays unsettled beyond the engine's patience it is parked: exposed, and left for a person."""
         async with self._following[child.client_order_id]:
-            await self._settle(child)
+            await self._settle(child, cancelling=False)
         self._following.pop(child.client_order_id, None)
 
-    async def _settle(self, child: Child) -> None:
+    async def _settle(self, child: Child, *, cancelling: bool) -> None:
         give_up = self._clock.now() + self._tuning.patience
+        ask_at = self._clock.now()
         while child.status is ChildStatus.WORKING:
+            if cancelling and self._clock.now() >= ask_at:
+                await self._ask_to_cancel(child)
+                ask_at = self._clock.now() + self._tuning.poll * _POLLS_PER_CANCEL
             if await self._look(child):
                 return
             if self._clock.now() >= give_up:
@@ -210,7 +221,13 @@ class ChildOrders:
             raise GuardHalts("invariant", self._log.state.breach)
 
     async def cancel(self, child: Child) -> None:
-        """Ask for cancellation and follow the order to its end. A refusal because it is finished is as good."""
+        """Ask for cancellation and follow the order to its end; while it stays live, ask again: a request to cancel
+        may be lost or refused, and repeating it does no harm."""
+        async with self._following[child.client_order_id]:
+            await self._settle(child, cancelling=True)
+        self._following.pop(child.client_order_id, None)
+
+    async def _ask_to_cancel(self, child: Child) -> None:
         venue = self._desk.seats[child.venue].venue
         try:
             await venue.cancel(ref_of(child))
@@ -220,7 +237,6 @@ class ChildOrders:
             (log.debug if finished else log.warning)(
                 LogEvent.CANCEL_FAILED, child=child.client_order_id, venue=child.venue, error=str(error)
             )
-        await self.settle(child)
 
 
 def ref_of(child: Child) -> OrderRef:

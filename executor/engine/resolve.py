@@ -86,8 +86,9 @@ class Resolver:
             return
         evidence += "; the purse agrees with the record"
         refuses_twice = traits.duplicate_ids is DuplicateIds.REFUSED and child.sends < _SENDS
+        decided_at = self._clock.now()
         if refuses_twice and await self._may_send_again(child, evidence):
-            await self._orders.transmit(child)
+            await self._orders.transmit(child, decided_at)
             return
         await self._absent(child, evidence)
 

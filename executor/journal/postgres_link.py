@@ -139,12 +139,15 @@ class Link:
 def _parts(url: str) -> dict[str, Any]:
     """What the URL says, over the defaults. The driver's own words are not repeated: they may quote the password."""
     try:
-        return dict(_DEFAULTS) | conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
+        found = conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
     except psycopg.Error:
+        found = {"port": "unreadable"}
+    if not all(port.isdecimal() for port in str(found.get("port", 0)).split(",")):
         raise JournalFailed(
             "the URL of the journal cannot be read: write postgresql+psycopg://user@host:5432/database and put the "
             "password into a password file (PGPASSFILE)"
-        ) from None
+        )
+    return dict(_DEFAULTS) | found
 
 
 def _said(error: psycopg.Error) -> str:

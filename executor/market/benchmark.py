@@ -7,6 +7,7 @@ All arithmetic is in whole numbers and fractions; one rounding at the end, in a 
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -148,9 +149,10 @@ def read_record(path: Path) -> BenchmarkRecord:
 
 
 def differences(record: BenchmarkRecord, file: CandleFile) -> list[str]:
-    """What comes out differently when ``record`` is made again from ``file``; empty if every byte is the same."""
+    """What comes out differently when ``record`` is made again from ``file``; empty if every byte is the same. The
+    file may have been renamed: its hash says what it is."""
     try:
-        again = compute(record.parameters, file).values()
+        again = compute(record.parameters, replace(file, name=record.file)).values()
     except InputRefused as error:
         return [f"it cannot be computed from this file: {error}"]
     kept = record.values()
@@ -195,7 +197,7 @@ def _complete(
         faults.append(
             f"no candle on {', '.join(map(str, empty))} ({len(empty)} days, tolerated {params.tolerated_missing_days})"
         )
-    if False:
+    if len(missing) > params.tolerated_missing_candles:
         runs = _runs(missing, step)
         more = f" and {len(runs) - _LISTED} more gaps" if len(runs) > _LISTED else ""
         faults.append(

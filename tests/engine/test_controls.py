@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from adapters.venue import NewOrder, OrderReport, Unknown, Venue
 from executor.domain.control import Hold, HoldAction
-from executor.domain.events import ParentStopped, ParentWaiting
+from executor.domain.events import ChildResent, ChildResolved, ParentStopped, ParentWaiting
 from executor.engine.control import Controls
 from executor.engine.runner import Runner
 from executor.errors import Held
 from executor.exit_codes import ExitCode
 from executor.journal.sqlite import SqliteStore
-from tests.engine.mocked import REST, START, D, Stage, plan, resting, running
+from tests.engine.mocked import REST, START, Bent, D, Stage, plan, resting, running
 from tests.engine.rig import virtual
 
 WHOLE = ("parent", "case", "all")
@@ -183,6 +184,34 @@ async def test_without_the_fence_an_order_gets_through(tmp_path: Path, monkeypat
         held_at = stage.clock.now()
         await run
     assert stage.orders(since=held_at) != []
+
+
+@virtual
+async def test_an_order_proved_absent_is_not_sent_again_during_a_hold(tmp_path: Path) -> None:
+    """Guards the fence for repeated sends: HashKey would get the same id once more; under a pause it does not, the
+    order is settled as absent and its quantity is sold after the resume."""
+    stage, lost = Stage(tmp_path), []
+
+    def bend(venue: Venue) -> Venue:
+        async def place(order: NewOrder) -> OrderReport:
+            if not lost:
+                lost.append(order.client_order_id)
+                raise Unknown("hashkey", "no answer")
+            return await venue.place(order)
+
+        return Bent(venue, place=place)
+
+    async with running(stage.runner(plan(venues=["hashkey"]), bend=bend)) as run:
+        await stage.at(25)
+        assert lost
+        await stage.pause("venue/hashkey")
+        await stage.at(300)
+        assert stage.orders() == stage.events(ChildResent) == []
+        assert [event.found for event in stage.events(ChildResolved)] == [False]
+        await stage.resume("venue/hashkey")
+        state, fault = await run
+    assert fault is None
+    stage.exact(state)
 
 
 @virtual

@@ -1,6 +1,8 @@
 """The journal on PostgreSQL when the connection or the server goes away: a lost connection is not an answer."""
 
+import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ import pytest
 from executor.errors import InputRefused, JournalFailed, TakenOver
 from executor.journal import postgres_link, sql
 from executor.journal.open import open_reading, open_store
-from executor.journal.postgres import PostgresStore
+from executor.journal.postgres import PostgresReading, PostgresStore
 from executor.journal.store import Append
 from tests.journal.rows import commit, row, sets, versions
 from tests.journal.test_store import hold, together
@@ -57,10 +59,9 @@ def test_a_server_without_fsync_is_refused(url: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_look_cannot_write(store: PostgresStore, url: str) -> None:
-    reader = open_reading(url)
-    with pytest.raises(JournalFailed, match="not answered|read-only"):
-        reader._link._patience = timedelta(0)  # type: ignore[attr-defined]
-        reader._link.ask("DELETE FROM events RETURNING 1")  # type: ignore[attr-defined]
+    reader = PostgresReading(url)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        reader._link._ask("DELETE FROM events RETURNING 1", ())
     reader.close()
 
 
@@ -68,17 +69,13 @@ def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: Postgr
     """The statement is prepared while the table is empty; no plan of it may read the table whole, nor be compiled."""
     for version in range(1, 8):
         commit(store, [row(version)])
+    nothing = {key: [] for key in ("part", "stream", "version", "case_id", "kind", "at", "line", "scoped", "scope")}
     ((plan,),) = store._link.db.execute(
-        b"EXPLAIN (FORMAT JSON) " + sql.COMMIT.encode(),
-        dict.fromkeys(("part", "stream", "version", "case_id", "kind", "at", "line", "scoped", "scope"), [])
-        | {"writer": 1, "batch": 1},
+        b"EXPLAIN (FORMAT JSON) " + sql.COMMIT.encode(), nothing | {"writer": 1, "batch": 1}
     ).fetchall()
-    text = str(plan)
+    text = json.dumps(plan)
     assert "events_stream_version_key" in text
-    assert (
-        "'Node Type': 'Seq Scan', 'Parent Relationship': 'Outer', 'Parallel Aware': False, 'Async Capable': False, 'Relation Name': 'events'"
-        not in text
-    )
+    assert not re.search('"Seq Scan"[^{}]*"Relation Name": "events"', text)
     assert "JIT" not in text
 
 
@@ -101,16 +98,16 @@ def test_appends_survive_a_killed_backend_at_random_moments(url: str, postgres_s
 
     def write() -> None:
         try:
-            for version in range(1, 301):
+            for version in range(1, 201):
                 pair = [row(2 * version - 1, "b"), row(2 * version, "b")]
                 assert commit(store, [row(version)], pair) == [None, None]
         finally:
             over.set()
 
     together(write, kill)
-    assert kills >= 10
-    assert versions(store) == [f"parent/a {version}" for version in range(1, 301)]
-    assert versions(store, "b") == [f"b {version}" for version in range(1, 601)]
+    assert kills >= 5
+    assert versions(store) == [f"parent/a {version}" for version in range(1, 201)]
+    assert versions(store, "b") == [f"b {version}" for version in range(1, 401)]
     store.close()
 
 
@@ -246,20 +243,21 @@ def test_a_server_that_stops_and_starts_again_costs_time_only(
             assert commit(store, [row(written + 1)]) == [None]
             written += 1
 
-    def restart() -> None:
-        try:
-            for _ in range(2):
-                time.sleep(0.3)
-                server.stop()
-                time.sleep(0.5)
-                server.start()
-                before = written
-                while written < before + 5:
-                    time.sleep(0.01)
-        finally:
-            over.set()
-
-    together(write, restart)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2):
+            time.sleep(0.3)
+            server.stop()
+            time.sleep(0.5)
+            server.start()  # by this thread: the server ends with the thread that started it
+            before = written
+            while written < before + 5:
+                assert writer.is_alive()
+                time.sleep(0.01)
+    finally:
+        over.set()
+        writer.join()
     assert versions(store) == [f"parent/a {version}" for version in range(1, written + 1)]
     store.close()
 

@@ -59,7 +59,7 @@ def checkpoints(path: Path, tree: str) -> list[Checkpoint]:
 
 
 def test_one_tree_for_each_case_and_one_for_the_institution(store: SqliteStore, sequencer: Sequencer) -> None:
-    one, two = lines_of(events(2)), lines_of(events(1), "parent/b", "案/2")
+    one, two = lines_of(events(2)), lines_of(events(1)[:3], "parent/b", "案/2")
     put(store, one[0], control(1), two[0], *one[1:], *two[1:], control(2))
     notes = sequencer.advance(AT)
     assert [Checkpoint.parse(note.text).origin for note in notes] == [

@@ -266,6 +266,9 @@ def test_the_record_is_canonical_and_comes_back(tmp_path: Path) -> None:
     path.write_bytes(record.canonical() + b"\n")
     assert read_record(path) == record
     assert differences(read_record(path), load(SYNTHETIC)) == []
+    renamed = tmp_path / "exhibit-7.csv"
+    renamed.write_bytes(SYNTHETIC.read_bytes())
+    assert differences(record, load(renamed)) == []
 
 
 def test_anyone_with_a_spreadsheet_gets_the_same_from_the_record_and_the_file() -> None:

@@ -2,6 +2,7 @@
 
 The network is never touched: exchanges are made up here, and ccxt is replaced by a module of this file."""
 
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from adapters.candles import read_candles
+from executor.cli.market import _progress as progress_of
 from executor.errors import ExecutorError, InputRefused, VenueUnreachable
 from executor.market.fetch import HEADER, CcxtSource, Fetched, Wanted, fetch
 from tests.cli.commands import call
@@ -232,3 +234,17 @@ def test_without_ccxt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ccxt", None)
     with pytest.raises(InputRefused, match=r"pip install 'disposal-executor\[market\]'"):
         CcxtSource("binance")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress_of("madeup", WANTED) as told:
+        told("madeup", WANTED.since + timedelta(days=2, hours=12))
+    assert "madeup" in shown.getvalue()
+    assert " 50%" in shown.getvalue()

@@ -1,0 +1,135 @@
+"""`verify`, `checkpoint`, `record-key`, `export` and `attest`, over the record of a rehearsal."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from executor.journal.checkpoint import taken_apart
+from executor.journal.note import COSIGNATURE, HeldKey, Note, VerifierKey, cosigned
+from tests.cli.commands import call, objects, plan, twap, write_mandate
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journal of a small rehearsal, with its key beside it."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    mandate = write_mandate(folder, plan(twap()))
+    done = call("dry-run", mandate, "--journal", folder / "j")
+    assert done.returncode == 0, done.stderr
+    return folder / "j"
+
+
+@pytest.fixture
+def journal(record: Path, tmp_path: Path) -> Path:
+    """A copy that may be spoilt."""
+    for each in record.parent.glob("j*"):
+        shutil.copy2(each, tmp_path / each.name)
+    return tmp_path / "j"
+
+
+def touch(journal: Path, statement: str) -> None:
+    db = sqlite3.connect(journal)
+    db.executescript(statement)
+    db.close()
+
+
+def test_a_rehearsal_is_signed_and_verifies(journal: Path) -> None:
+    done = call("verify", "--journal", journal, "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = objects(done.stdout)
+    assert found["waiting"] == 0
+    assert found["checkpoints"] >= 2  # when it was created, and when it was finished
+    assert list(found["parents"].values()) == ["completed"]
+    assert call("verify", "--journal", journal).stdout.endswith("OK\n")
+
+
+def test_a_changed_line_is_named_with_code_8(journal: Path) -> None:
+    touch(journal, "UPDATE events SET line = replace(line, '\"kind\"', '\"Kind\"') WHERE seq = 9")
+    done = call("verify", "--journal", journal)
+    assert done.returncode == 8
+    assert "first bad line: case TEST-1, parent/" in done.stderr
+    assert "version 9, leaf 8" in done.stderr
+
+
+def test_from_a_checkpoint_verified_before(journal: Path, tmp_path: Path) -> None:
+    head = tmp_path / "head.txt"
+    assert call("verify", "--journal", journal, "--head", head).returncode == 0
+    (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)
+    assert (found["read"], found["waiting"]) == (0, 0)
+    assert call("pause", "all", "--who", "w", "--why", "y", "--journal", journal).returncode == 0
+    assert call("verify", "--journal", journal).returncode == 8  # nothing covers the institution's tree yet
+    assert taken_apart(call("checkpoint", "--journal", journal).stdout)[0].text.startswith("executor/record/inst")
+    (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)
+    assert (found["read"], found["trees"]) == (1, 2)
+    (tmp_path / "bad").write_text("no note")
+    assert call("verify", "--journal", journal, "--from", tmp_path / "bad").returncode == 2
+
+
+def test_another_key_is_refused(journal: Path, tmp_path: Path) -> None:
+    made = call("record-key", tmp_path / "other", "--name", "executor/record")
+    assert made.stdout.startswith("executor/record+")
+    done = call("verify", "--journal", journal, "--keys", tmp_path / "other.pub")
+    assert (done.returncode, "not signed by any of the keys" in done.stderr) == (8, True)
+    assert call("record-key", tmp_path / "other").returncode == 2
+
+
+def test_an_export_checks_itself_anywhere(journal: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    assert call("export", "TEST-1", folder, "--journal", journal).returncode == 0
+    assert sorted(each.name for each in folder.iterdir()) == [
+        "checkpoints.txt", "events.jsonl", "keys.txt", "leaves.txt", "verify.py",
+    ]  # fmt: skip
+
+    def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-S", "verify.py", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={})
+
+    done = alone()
+    assert (done.returncode, done.stdout.endswith("OK\n")) == (0, True), done.stdout
+    key = (folder / "keys.txt").read_text()
+    seen = folder / "checkpoints.txt"
+    assert alone(".", key, str(seen)).returncode == 0  # of a file with many, the first is looked for
+    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
+    (folder / "events.jsonl").write_bytes(b"".join(lines[:3] + lines[4:]))
+    done = alone(".", key)
+    assert (done.returncode, done.stdout[:29]) == (1, "NO: events.jsonl, line 4 (par"), done.stdout
+    assert alone("nowhere").returncode == 1
+
+
+def test_an_export_is_refused_when_it_would_not_be_evidence(journal: Path, tmp_path: Path) -> None:
+    assert call("export", "NOBODY", tmp_path / "a", "--journal", journal).returncode == 2
+    assert call("export", "TEST-1", tmp_path, "--journal", journal).returncode == 2  # not empty
+    assert call("verify", "--journal", tmp_path / "none").returncode == 2
+    touch(journal, "DELETE FROM checkpoints WHERE size = (SELECT MAX(size) FROM checkpoints)")
+    done = call("export", "TEST-1", tmp_path / "a", "--journal", journal)
+    assert (done.returncode, "executor checkpoint" in done.stderr) == (2, True)
+
+
+def test_a_key_that_others_may_read_stops_it(journal: Path) -> None:
+    journal.with_name("j.key").chmod(0o644)
+    done = call("checkpoint", "--journal", journal)
+    assert (done.returncode, "chmod 600" in done.stderr) == (4, True)
+
+
+def test_a_witness_signs(journal: Path, tmp_path: Path) -> None:
+    head, offered, keys = tmp_path / "head", tmp_path / "offered", tmp_path / "keys"
+    call("verify", "--journal", journal, "--head", head)
+    (note,) = taken_apart(head.read_text())
+    witness = HeldKey("witness.example/w", bytes(32))
+    key = VerifierKey(witness.name, witness.public, COSIGNATURE)
+    raw = (7).to_bytes(8, "big") + witness.sign(cosigned(note.text.encode(), 7))
+    offered.write_text(str(Note(note.text, ((witness.name, key.id, raw),))))
+    keys.write_text(f"{key}\n{journal.with_name('j.key.pub').read_text()}")
+    done = call("attest", "cosignature", "TEST-1", offered, "--witness", keys, "--journal", journal)
+    assert (done.returncode, done.stdout.count("\u2014")) == (0, 2), done.stderr
+    (found,) = objects(call("verify", "--journal", journal, "--keys", keys, "--json").stdout)
+    assert found["cosignatures"] == 1
+    assert call("export", "TEST-1", tmp_path / "out", "--journal", journal).returncode == 0
+    again = call("attest", "cosignature", "TEST-1", offered, "--witness", keys, "--journal", journal)
+    assert again.returncode == 8
+    request = call("attest", "request", "TEST-1", tmp_path / "q.tsq", "--journal", journal)
+    assert (request.returncode, (tmp_path / "q.tsq").stat().st_size > 50) == (0, True)
