@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash strace lint format bench lock clean
+.PHONY: help demo test test-crash strace postgresql lint format bench lock clean
 
 BIN := .venv/bin
 PYTHON ?=
@@ -27,7 +27,7 @@ help:
 demo: .venv/ready-to-run
 	@$(BIN)/executor demo
 
-test: .venv/ready-to-test strace
+test: .venv/ready-to-test strace postgresql
 	@echo '== format: ruff format --check'
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
 	@echo '== lint: ruff check'
@@ -87,6 +87,17 @@ strace:
 		(apt-get update -qq && apt-get install -y -qq strace) >/dev/null && exit 0; \
 	fi; \
 	echo 'strace is missing: the crash tests will be SKIPPED. On Debian or Ubuntu: apt-get install strace' >&2
+
+# The journal's tests start one of their own from its programs. Without it they are skipped, and the test run says so.
+# At run level 1 the package's own server is not started.
+postgresql:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 && exit 0; \
+	command -v postgres >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing PostgreSQL, for the tests of the journal on it.'; \
+		(apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql) >/dev/null && exit 0; \
+	fi; \
+	echo 'PostgreSQL is missing: its tests will be SKIPPED. On Debian or Ubuntu: apt-get install postgresql' >&2
 
 # The development lock holds all that the run-time lock holds, so it makes both ready.
 .venv/ready-to-test: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python

@@ -81,6 +81,8 @@ def rehearse(
         plan = plan.model_copy(update={"seed": seed})
     candles = _candles(market)
     spec = _spec(mandate, plan, candles, start_px)
+    if journal is not None and ":/" in journal.as_posix():
+        raise InputRefused("--journal: a rehearsal keeps its record in a file, never in a database of real ones")
     if journal is not None and journal.exists():
         raise InputRefused(f"{journal} exists already; a rehearsal keeps its record in a new file")
     scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
@@ -98,9 +100,7 @@ def rehearse(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _run(
-    mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, shown: Display, *, kept: bool
-) -> ExitCode:
+async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, shown: Display, *, kept: bool) -> ExitCode:
     settings = settings_for(quiet=True)
     clock = LoopClock(spec.start)
     world = MockWorld(spec, clock)

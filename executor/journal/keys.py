@@ -7,6 +7,8 @@ key that is handed to everyone. A private file that others may read is refused.
 import base64
 import os
 import stat
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,14 +35,25 @@ def new_key(path: Path, name: str) -> VerifierKey:
     seed = Ed25519PrivateKey.generate().private_bytes_raw()
     held = HeldKey(name, seed)
     spelled = base64.b64encode(bytes([PLAIN]) + seed).decode()
-    line = f"{_PRIVATE}{name}+{key_id(name, PLAIN, held.public).hex()}+{spelled}\n"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    _place(path, f"{_PRIVATE}{name}+{key_id(name, PLAIN, held.public).hex()}+{spelled}\n", 0o600)
+    key = VerifierKey(name, held.public)
+    _place(public_path(path), f"{key}\n", 0o644)
+    return key
+
+
+def _place(path: Path, line: str, mode: int) -> None:
+    """Write a file that is there whole or not at all, whatever dies meanwhile, and never over another."""
+    whole = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
-    key = VerifierKey(name, held.public)
-    public_path(path).write_text(f"{key}\n")
-    return key
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        raise InputRefused(f"{path} exists already; a key is never overwritten") from None
+    finally:
+        whole.unlink()
 
 
 def read_key(path: Path) -> HeldKey:
@@ -67,10 +80,19 @@ def read_key(path: Path) -> HeldKey:
 
 
 def read_or_new(path: Path, name: str) -> HeldKey:
-    """The key in ``path``, made if there has never been one there: if only its public half is left, that is said."""
+    """The key in ``path``, made if there has never been one there: if only its public half is left, that is said. Of
+    several processes that begin at once one makes it; a public half that a crash left unwritten is written."""
     if not path.exists() and not public_path(path).exists():
-        new_key(path, name)
-    return read_key(path)
+        try:
+            new_key(path, name)
+        except InputRefused:
+            if not path.exists():
+                raise
+    held = read_key(path)
+    if not public_path(path).exists():
+        with suppress(InputRefused):  # another process was quicker
+            _place(public_path(path), f"{VerifierKey(held.name, held.public)}\n", 0o644)
+    return held
 
 
 def read_verifiers(path: Path) -> list[VerifierKey]:

@@ -163,9 +163,9 @@ _REFUSED = """
 """
 # The gate is locked before any event is given its ``seq``, so the order of the record is the order of the locks. What
 # names no scope needs no lock.
-_PASS = "SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE"
+_SHARED = "SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE"
 _ALONE = "SELECT holds FROM gate FOR UPDATE"
-COMMIT = _NEW.format(door=_PASS, open="TRUE") + _REFUSED
+COMMIT = _NEW.format(door=_SHARED, open="TRUE") + _REFUSED
 COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)") + _SHUT + _REFUSED
 NEW_WRITER = "SELECT nextval('writers')"
 

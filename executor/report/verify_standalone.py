@@ -9,12 +9,11 @@ prints NO with the first thing that is wrong and ends with 1. docs/evidence.md d
 # fmt: off
 # ruff: noqa: E401, I001
 import base64, hashlib, json, pathlib, sys
-from decimal import Decimal, getcontext
+from decimal import Decimal, localcontext
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-getcontext().prec = 100
 # Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
@@ -161,7 +160,8 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     lines, leaves = files["events.jsonl"].split(b"\n"), files["leaves.txt"].split(b"\n")
     HERE[0] = f"events.jsonl, line {len(lines)}, or leaves.txt, line {len(leaves)}"
     need(lines.pop() == b"" == leaves.pop(), "cut short")
-    parents = read_events(lines, leaves, heads)
+    with localcontext(prec=100):  # amounts are exact
+        parents = read_events(lines, leaves, heads)
     said = [f"{p['sold']} of {p['qty']} {p['asset']} sold, {p['end']}: {each}" for each, p in parents.items()]
     said += [f"signed by the key with the SHA-256 {sha256(key[2]).hex()}: compare it with what was published"]
     return "\n".join([f"{len(lines)} events, {len(heads)} checkpoints; the last:", heads[max(heads)][1], *said, "OK\n"])

@@ -185,9 +185,7 @@ REFUSED = {
     [*((2, each) for each in USAGE.values()), *((5, each) for each in REFUSED.values())],
     ids=[*USAGE, *REFUSED],
 )
-def test_what_does_not_fit_is_refused_and_leaves_no_trace(
-    code: int, arguments: tuple[str, ...], record: Path
-) -> None:
+def test_what_does_not_fit_is_refused_and_leaves_no_trace(code: int, arguments: tuple[str, ...], record: Path) -> None:
     """Guards input: 2 for a command that is wrong, 5 for one that does not fit; nothing is written either way."""
     status, said = run(record, *arguments)
     assert status == code

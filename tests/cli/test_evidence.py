@@ -60,7 +60,7 @@ def test_from_a_checkpoint_verified_before(journal: Path, tmp_path: Path) -> Non
     assert call("verify", "--journal", journal, "--head", head).returncode == 0
     (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)
     assert (found["read"], found["waiting"]) == (0, 0)
-    assert call("pause", "all", "--who", "w", "--why", "y", "--journal", journal).returncode == 0
+    assert call("pause", "all", "--resting", "keep", "--who", "w", "--why", "y", "--journal", journal).returncode == 0
     assert call("verify", "--journal", journal).returncode == 8  # nothing covers the institution's tree yet
     assert taken_apart(call("checkpoint", "--journal", journal).stdout)[0].text.startswith("executor/record/inst")
     (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)

@@ -70,7 +70,13 @@ def _copied_run(mandate: Path, url: str) -> None:
 
     given, asked = dry_run.load_mandate(mandate)
     spec = dry_run._spec(given, asked, None, None)
-    assert run_virtual(dry_run._run(given, asked, spec, url, JsonLines())) == 0
+    assert run_virtual(dry_run._run(given, asked, spec, url, JsonLines(), kept=False)) == 0
+
+
+def test_a_rehearsal_is_never_kept_in_a_database(tmp_path: Path, postgres_server: Server) -> None:
+    url = postgres_server.url()
+    done = call("dry-run", write_mandate(tmp_path, plan()), "--journal", url)
+    assert (done.returncode, "a rehearsal keeps its record in a file" in done.stderr) == (2, True)
 
 
 def test_commands_refuse_a_database_without_a_journal(postgres_server: Server) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,20 @@ def test_a_key_name_without_spaces_and_plus(tmp_path: Path) -> None:
     for name in ("", "a b", "a+b", "a\nb", "a\u00a0b"):
         with pytest.raises(InputRefused, match="no spaces"):
             new_key(tmp_path / "key", name)
+
+
+def test_what_a_crash_left_of_a_key_is_mended(tmp_path: Path) -> None:
+    """Killed between the two files: the public half is made again from the private one."""
+    held = read_or_new(tmp_path / "key", "a")
+    spelled = public_path(tmp_path / "key").read_text()
+    public_path(tmp_path / "key").unlink()
+    assert read_or_new(tmp_path / "key", "b").public == held.public
+    assert public_path(tmp_path / "key").read_text() == spelled
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["key", "key.pub"]
+
+
+def test_processes_that_begin_at_once_share_a_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        held = list(pool.map(lambda _: read_or_new(tmp_path / "key", "a").public, range(8)))
+    assert len(set(held)) == 1
+    assert read_verifiers(public_path(tmp_path / "key"))[0].public == held[0]
