@@ -36,6 +36,7 @@ from executor.domain.events import (
     ChildRejected,
     ChildUnknown,
     FillRecorded,
+    HandFill,
     Top,
 )
 from executor.domain.ids import client_order_id
@@ -262,8 +263,8 @@ def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSen
     return ChildRejected(client_order_id=client_id, reason=reason, code=error.code, message=error.message)
 
 
-def recorded(child: Child, fill: Fill) -> FillRecorded:
-    """The event for a fill that the venue reports."""
+def recorded(child: Child, fill: Fill | HandFill) -> FillRecorded:
+    """The event for a fill, as the venue reports it or as a person reads it off the venue's papers."""
     return FillRecorded(
         client_order_id=child.client_order_id,
         venue=child.venue,

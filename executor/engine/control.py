@@ -19,7 +19,6 @@ from executor.domain.events import (
     BreakExplained,
     ChildSettled,
     ExplainAsked,
-    FillRecorded,
     ParentResumed,
     ResumeAsked,
     SettleAsked,
@@ -27,6 +26,7 @@ from executor.domain.events import (
 from executor.domain.money import ZERO, plain
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
+from executor.engine.child import recorded
 from executor.engine.parent_log import ParentLog
 from executor.errors import TakenOver
 from executor.journal.journal import Journal
@@ -95,20 +95,7 @@ class Controls:
 
     async def _settle(self, act: SettleAsked, version: int) -> None:
         child = self._log.state.children[act.client_order_id]
-        fills = [
-            FillRecorded(
-                client_order_id=act.client_order_id,
-                venue=child.venue,
-                trade_id=fill.trade_id,
-                qty=fill.qty,
-                px=fill.px,
-                notional=fill.notional,
-                fee=fill.fee,
-                fee_asset=fill.fee_asset,
-                at=fill.at,
-            )
-            for fill in act.fills
-        ]
+        fills = [recorded(child, fill) for fill in act.fills]
         settled = ChildSettled(client_order_id=act.client_order_id, act=version, who=act.who, why=act.why)
         await self._log.record(*fills, settled)
 
