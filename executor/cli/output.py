@@ -193,5 +193,7 @@ def _against(bps: str | None, reference: str | None) -> str:
 
 def _slices(values: dict[str, Any]) -> str:
     return ", ".join(
-        f"leg {leg}: {values['slices_done'][leg]} of {planned}" for leg, planned in values["slices_planned"].items()
+        f"leg {leg}: {values['slices_done'][leg]} of {planned}"
+        + (f" and {values['slices_extra'][leg]} more for the rest" if values["slices_extra"][leg] else "")
+        for leg, planned in values["slices_planned"].items()
     )

@@ -16,10 +16,13 @@ def summarise(state: Parent) -> Summary:
     ``avg_px`` = money received before fees / quantity sold. ``arrival_px`` = mean of the venues' mids at the start.
     ``interval_twap_px`` = plain mean of the mids seen at the TWAP slices. ``*_bps`` = ``avg_px`` against each of them,
     positive when we sold higher. ``rounding`` = what venues rounded off quotes: sum(px * qty) - money received.
+    ``slices_extra`` = tries beyond the planned ones, for what was left after the last.
     ``proceeds`` = money received less fees in the quote asset.
     """
     spec = state.spec
     total = state.total
+    planned = _slices_planned(state)
+    tried = {str(leg): done for leg, done in state.slices_done.items()}
     avg = _average(total)
     twap = RATIO.divide(state.mids_sum, Decimal(state.mids_count)) if state.mids_count else None
     fees = {asset: plain(fee) for asset, fee in sorted(total.fees.items())}
@@ -47,8 +50,9 @@ def summarise(state: Parent) -> Summary:
         "child_orders": total.children,
         "fills": total.fills,
         "quotes_seen": state.quotes_seen,
-        "slices_planned": _slices_planned(state),
-        "slices_done": {str(leg): done for leg, done in state.slices_done.items()},
+        "slices_planned": planned,
+        "slices_done": {leg: min(done, planned[leg]) for leg, done in tried.items()},
+        "slices_extra": {leg: max(0, done - planned[leg]) for leg, done in tried.items()},
         "by_venue": _by(state, 0),
         "by_method": _by(state, 1),
         "breaks": [{"venue": v, "name": n, "detail": found.detail} for (v, n), found in state.breaks.items()],
