@@ -14,7 +14,9 @@ from executor.cli.compose import Kind, connected, finish, observer, settings_for
 from executor.cli.journal_option import journal_option
 from executor.cli.output import Display, display
 from executor.cli.recording import recording
+from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
+from executor.engine.approval import require_approval
 from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
 from executor.errors import ExecutorError, NotApproved
@@ -54,9 +56,14 @@ def run(mandate: Path, kind: Kind, journal: Place | None, as_json: bool) -> int:
 
 async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Display) -> ExitCode:
     clock = SystemClock()
-    venues = connected(settings_for(quiet=False), plan.venues, kind, clock)
+    settings = settings_for(quiet=False)
     journal = Journal(open_store(place), threaded=True)
     try:
+        if kind != "mock":
+            # The engine asks again; asked here it is said before the venues' keys are looked for.
+            approved = plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json")))
+            require_approval(journal, mandate.case_id, approved, clock.now())
+        venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, needs_approval=kind != "mock")
             return await _sold(runner, place, shown)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from executor.domain.case_events import KeyRevoked, PersonEnrolled
+from executor.domain.signing import usable
 from executor.errors import InvariantBroken
 
 
@@ -54,6 +55,8 @@ class People:
     def refuse_enrolment(self, person: str, public_key: str) -> str:
         """Why this key cannot be enrolled for this person; empty if it can. A key that was ever enrolled stays with
         its owner: the same person under two names shows here."""
+        if not usable(public_key):
+            return "this is no key that can speak for anybody; make one with `executor keys new`"
         owner = self.owner_of.get(public_key)
         if owner is None:
             return ""

@@ -8,6 +8,31 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 _APPROVAL = b"disposal-executor plan approval v1\n"
 
 
+# The y coordinates of the points of small order, canonical or not. Under such a "key" a signature can be made that fits
+# any message, without a private half (RFC 8032 leaves the check to the user; libsodium refuses the same list).
+_P = 2**255 - 19
+_SMALL_ORDER_Y = frozenset(
+    {
+        0,
+        1,
+        _P - 1,
+        _P,
+        _P + 1,
+        int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
+        int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+    }
+)
+
+
+def usable(public: str) -> bool:
+    """True if ``public`` (hex) can speak for somebody: 32 bytes, and no point of small order."""
+    try:
+        raw = bytes.fromhex(public)
+    except ValueError:
+        return False
+    return len(raw) == 32 and int.from_bytes(raw, "little") & (2**255 - 1) not in _SMALL_ORDER_Y
+
+
 def approval_message(case_id: str, plan_hash: str) -> bytes:
     """The bytes that an approver signs: purpose, case, plan."""
     return _APPROVAL + f"{case_id}\n{plan_hash}\n".encode()
@@ -25,7 +50,9 @@ def sign(private: Ed25519PrivateKey, message: bytes) -> str:
 
 def verified(public: str, message: bytes, signature: str) -> bool:
     """True if ``signature`` over ``message`` was made with the private half of ``public``. False for anything else,
-    malformed input included."""
+    malformed input and keys of small order included."""
+    if not usable(public):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError):
