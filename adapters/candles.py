@@ -62,9 +62,9 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise CandleError(f"{path}:0: no such file; check the path") from error
+        raise CandleError(f"{path}: cannot be read (no such file); check the path") from error
     except OSError as error:
-        raise CandleError(f"{path}:0: cannot be read ({error.strerror}); check the path and permissions") from error
+        raise CandleError(f"{path}: cannot be read ({error.strerror}); check the path and permissions") from error
 
 
 def parse_candles(data: bytes, path: Path) -> list[Candle]:

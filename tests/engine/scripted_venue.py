@@ -54,6 +54,7 @@ class Step:
     over: Decimal = ZERO
     on_cancel: Decimal = ZERO
     cancel_error: VenueError | None = None
+    cancel_always_fails: bool = False
 
 
 @dataclass
@@ -270,7 +271,9 @@ class ScriptedVenue:
         if held.open:
             self._fill(held, min(held.order.qty - held.cum, held.order.qty * held.step.on_cancel))
             if held.step.cancel_error is not None:
-                error, held.step.cancel_error = held.step.cancel_error, None
+                error = held.step.cancel_error
+                if not held.step.cancel_always_fails:
+                    held.step.cancel_error = None
                 held.open = held.cum < held.order.qty
                 raise error
         if not held.open:

@@ -255,7 +255,8 @@ async def test_a_cancel_proves_nothing_only_the_order_itself_does(number: int) -
 @virtual
 async def test_a_cancel_that_never_arrives_parks_the_live_order() -> None:
     """The order is still live and its quantity stays exposed: nothing is sold in its place."""
-    alpha = venue(Step(fill=D(0), cancel_error=NotSent("alpha", "no way")), free="2")
+    step = Step(fill=D(0), cancel_error=NotSent("alpha", "no way"), cancel_always_fails=True)
+    alpha = venue(step, free="2")
     end = await ran(alpha, asked=plan(REST))
     assert len(end.events(ChildParked)) == 1
     assert alpha.sold + end.state.exposure_qty <= D(1)
