@@ -59,6 +59,7 @@ class Market:
             raise ValueError(f"the market begins at {self.tape.start}, cannot advance to {now}")
         if now <= self.now:
             return
+        self.tape.require(now)
         target = int((now - self.tape.start) // STEP)
         while self.steps < target:
             index = self.steps // self.tape.block_steps

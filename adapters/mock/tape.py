@@ -173,6 +173,9 @@ class Tape:
         bps = p.sigma_step * math.sqrt(p.r2) * (g - taken_back * before) + math.sqrt(1 - p.r2) * sigma * noise
         return bps / 1e4, float(memory[-1])
 
+    def require(self, _now: datetime) -> None:
+        """Raise ``TapeExhausted`` if the tape does not reach ``now``. A simulated one never ends."""
+
 
 class SimulatedTape(Tape):
     """A market drawn from `params`: hour profile and slow swings of volume, persistent order flow."""
@@ -231,6 +234,11 @@ class ReplayTape(Tape):
     def end(self) -> datetime:
         """Virtual time at which the recording is over."""
         return self.start + self._count * self._span
+
+    def require(self, now: datetime) -> None:
+        # A block may reach beyond the last candle; what it holds there is nobody's price.
+        if now > self.end:
+            raise TapeExhausted(f"the recording ends at {self.end:%Y-%m-%d %H:%M:%S}; replay a longer file")
 
     def _make(self, index: int, memory: _Memory) -> tuple[Block, _Memory]:
         n, per = self.block_steps, self._seconds

@@ -71,7 +71,8 @@ class Life:
     def step(self) -> None:
         children = list(self.state.open.values())
         if self.state.leaves_qty > 0 and (not children or self.data.draw(st.booleans())):
-            qty = self.data.draw(st.decimals(D("0.001"), self.state.leaves_qty, places=3))
+            most = max(D("0.001"), self.state.leaves_qty)
+            qty = self.data.draw(st.decimals(D("0.001"), most, places=3))
             number = len(self.state.children) + 1
             venue = self.data.draw(st.sampled_from(["alpha", "beta"]))
             self.take(intended(number, min(qty, self.state.leaves_qty), venue=venue))
