@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import httpx
@@ -102,8 +101,3 @@ def finish(state: Parent, display: Display, extra: dict[str, Any]) -> ExitCode:
     """Show the summary; the exit code says whether all was sold."""
     display.summary(summarise(state) | extra)
     return ExitCode.OK if state.status is ParentStatus.COMPLETED else ExitCode.REFUSED
-
-
-def existing(path: str) -> Path:
-    """The path, for click options that name a file to read."""
-    return Path(path)
