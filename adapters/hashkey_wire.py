@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from adapters.clock import Clock
 from adapters.hashkey_errors import CLOCK_REFUSED, SUCCESS, THROTTLE_PAUSE, VENUE, Action, classify, code_of, text_of
 from adapters.transport import Answer, Transport
-from adapters.venue import NotSent, Rejected, RejectReason, Unauthorized, Unknown
+from adapters.venue import NotSent, Rejected, RejectReason, Throttled, Unauthorized, Unknown
 
 ClientType = Literal["retail", "pi", "corporate", "omnibus"]
 Params = dict[str, str]
@@ -189,7 +189,10 @@ class HashKeyWire:
             raise Unknown(VENUE, f"success on the wire with an error inside: {text_of(answer.data)}", code=code)
         if code == CLOCK_REFUSED:
             self._clock_due = True
-        raise classify(code, text_of(answer.data), action)
+        error = classify(code, text_of(answer.data), action)
+        if isinstance(error, Throttled):
+            self._transport.pause(error.retry_after)
+        raise error
 
     @staticmethod
     def _unclear(why: str, code: str, *, reading: bool) -> NotSent | Unknown:

@@ -126,6 +126,10 @@ class Transport:
             return Answer(response.status_code, response.headers, response.text, is_json=False)
         return Answer(response.status_code, response.headers, response.text, is_json=bool(response.text), data=data)
 
+    def pause(self, least: timedelta) -> None:
+        """Send nothing for ``least``: for venues that say "too many requests" in the body of an answer."""
+        self._closed_until = self._clock.now() + least
+
     def _close(self, response: httpx.Response) -> Never:
         """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""
         said = response.headers.get("retry-after", "")

@@ -100,4 +100,4 @@ def observer(display: Display) -> Observer:
 def finish(state: Parent, display: Display, extra: dict[str, Any]) -> ExitCode:
     """Show the summary; the exit code says whether all was sold."""
     display.summary(summarise(state) | extra)
-    return ExitCode.OK if state.status is ParentStatus.COMPLETED else ExitCode.REFUSED
+    return ExitCode.OK if state.status is ParentStatus.COMPLETED and not state.breaks else ExitCode.REFUSED

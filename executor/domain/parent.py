@@ -78,6 +78,7 @@ class Parent:
         self.explained: set[tuple[str, str, str]] = set()  # venue, name, id of an order or trade: no break any more
         self.locked_elsewhere: dict[tuple[str, str], Decimal] = {}  # venue and account: explained, and not ours
         self.acts_seen = 0
+        self.trades: set[tuple[str, str]] = set()  # venue and trade id of every fill: none is booked twice
 
     # --- what the engine asks -----------------------------------------------------------------------------------
 
@@ -278,8 +279,9 @@ class Parent:
 
     def _on_fill(self, event: FillRecorded) -> None:
         child = self._child(event.client_order_id)
-        if event.trade_id in child.trade_ids:
+        if (event.venue, event.trade_id) in self.trades:
             raise InvariantBroken(f"trade {event.trade_id} of {event.venue} is recorded twice")
+        self.trades.add((event.venue, event.trade_id))
         child.trade_ids.add(event.trade_id)
         before = child.exposure_qty
         child.cum_qty = add(child.cum_qty, event.qty)

@@ -146,7 +146,9 @@ class ChildOrders:
         try:
             report = await venue.place(order)
         except VenueError as error:
-            await self._log.record(outcome_of(child.client_order_id, error))
+            # A second send under the same id that fails proves nothing about the first one.
+            again = ChildUnknown(client_order_id=child.client_order_id, message=str(error))
+            await self._log.record(again if child.sends > 1 else outcome_of(child.client_order_id, error))
             await self._after_refusal(child, error)
             return
         await self._log.record(

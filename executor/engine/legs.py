@@ -28,7 +28,12 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
     turn = timedelta(seconds=window_s) / len(plan)
     done = work.log.state.slices_done[number]
     idle = work.log.state.idle
-    for piece in plan[done:]:
+    for place in range(done, len(plan)):
+        piece, following = plan[place], plan[place + 1 : place + 2]
+        if following and work.clock.now() >= following[0].due_at + work.log.state.idle - idle:
+            continue  # overdue slices fall into the latest one, whose catch-up is bounded: never a burst
+        if work.clock.now() >= work.ends_at:
+            return
         if not await work.stop.wait_until(piece.due_at) or not await work.allowed():
             return
         # A pause ended just now, or one earlier in this run, moves everything after it.

@@ -153,7 +153,13 @@ class Resolver:
         if traits.rfq is not None and traits.rfq.same_id_is_safe and await self._accept_again(child):
             return
         began, empty, failed = self._clock.now(), 0, 0
-        while empty < traits.looks or self._clock.now() - began < traits.quiet_period:
+        # While the quote lives, an acceptance that is still under way could trade it: no absence before its end.
+        dead_at = (child.quote_expires_at or began) + traits.request_window
+        while (
+            empty < traits.looks
+            or self._clock.now() - began < traits.quiet_period
+            or self._desk.venue_now(child.venue) <= dead_at
+        ):
             try:
                 trade = await self._in_ledger(child)
             except VenueError as error:

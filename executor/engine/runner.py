@@ -158,6 +158,8 @@ class Runner:
         if found:
             raise RuleRefused("the plan cannot be done: " + "; ".join(found))
         starts_at = plan.starts_at or self._clock.now()
+        if starts_at + timedelta(seconds=plan.duration) <= self._clock.now():
+            raise RuleRefused(f"window: it began at {starts_at.isoformat()} and is over; give the plan a new one")
         await self.log.record(
             ParentCreated(
                 parent_id=self.parent_id,

@@ -37,7 +37,7 @@ def choose(
     if not alive:
         return Choice(None, "quotes", "every quote has too little life left to be accepted safely")
     # The money must hold the floor as well as the printed price does: the venue rounds the money down.
-    good = [quote for quote in alive if quote.px >= limit_px and quote.notional >= _least_money(quote, limit_px)]
+    good = [quote for quote in alive if quote.px >= limit_px and quote.notional > _least_money(quote, limit_px)]
     best = max(alive, key=lambda quote: (quote.notional, quote.venue))
     if not good:
         return Choice(None, "floor", f"the best quote, {best.px} at {best.venue}, is under {limit_px}")

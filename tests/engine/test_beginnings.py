@@ -8,7 +8,7 @@ import pytest
 
 from adapters.clock import LoopClock
 from adapters.venue import Halted, Instrument, NotSent, Rejected, RejectReason, Unauthorized
-from executor.domain.events import ParentStopped
+from executor.domain.events import ChildIntended, ParentStopped
 from executor.domain.plan import Plan
 from executor.errors import CredentialsRefused, ExecutorError, RuleRefused, VenueUnreachable
 from tests.engine.rig import OTC, REST, START, TWAP, MemoryStore, exact, plan, ran, virtual
@@ -128,3 +128,24 @@ async def test_a_window_that_ends_below_the_floor_ends_with_all_coins_kept() -> 
     assert "floor" in end.state.status_reason
     assert not store.events(ParentStopped)
     exact(end.state, alpha, qty="0")
+
+
+@virtual
+async def test_slices_that_are_overdue_are_never_sold_in_a_burst() -> None:
+    """Bounded catch-up: a plan begun late tries the latest slice, once, for ``catch_up`` times its size at most."""
+    alpha = ScriptedVenue(LoopClock(START))
+    late = START - timedelta(minutes=7)
+    end = await ran(alpha, asked=plan(TWAP | {"slices": 10, "catch_up": "2"}, starts_at=late))
+    first = [order for order in end.events(ChildIntended) if order.slice <= 8]
+    assert sum(order.qty for order in first) <= D("0.2")
+    assert len({order.slice for order in first}) <= 1
+    assert alpha.sold <= D(1)
+
+
+@virtual
+async def test_a_window_that_is_over_is_refused() -> None:
+    alpha = ScriptedVenue(LoopClock(START))
+    end = await ran(alpha, asked=plan(starts_at=START - timedelta(hours=1)))
+    assert isinstance(end.fault, RuleRefused)
+    assert "is over" in str(end.fault)
+    assert not alpha.wire

@@ -272,3 +272,15 @@ async def test_an_over_fill_is_booked_and_halts(style: str) -> None:
     assert "more than its" in end.state.breach
     assert len(alpha.wire) == 1
     assert end.state.cum_qty == alpha.sold
+
+
+@virtual
+async def test_a_second_send_that_is_refused_proves_nothing_about_the_first() -> None:
+    """The refusal may be the first send's own doing: the order is looked for again, never taken as rejected."""
+    alpha = venue(Step(error=NO_ANSWER, effect=False), Step(error=Rejected("alpha", "no", reason=RejectReason.BALANCE)))
+    end = await ran(alpha)
+    (resent,) = end.events(ChildResent)
+    after = [e for e in end.events(ChildUnknown) if e.client_order_id == resent.client_order_id]
+    assert len(after) == 2
+    assert resent.client_order_id not in {e.client_order_id for e in end.events(ChildRejected)}
+    exact(end.state, alpha)
