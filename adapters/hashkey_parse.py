@@ -7,9 +7,10 @@ must be there and is not, or cannot be read, raises :class:`Malformed`: nothing 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
+from adapters.amounts import product, quotient
 from adapters.venue import Balance, Book, Fill, Instrument, Level, OrderReport, OrderStatus, Quote, QuoteTrade
 
 Row = Mapping[str, object]
@@ -260,7 +261,7 @@ def fill(source: Row) -> Fill:
         symbol=text(source, "symbol"),
         qty=qty,
         px=px,
-        notional=qty * px,
+        notional=product(px, qty),
         fee=number(fee, "fee") + number(source, "feeSupplementaryAmount"),
         fee_asset=text(fee, "feeCoinName" if fee.get("feeCoinName") else "feeCoinId"),
         at=moment(source, "time"),
@@ -295,7 +296,7 @@ def rfq_quote(data: object, venue: str, base: str, quote: str, qty: Decimal, *, 
         base=base,
         quote=quote,
         qty=qty,
-        px=(notional / qty).quantize(_QUOTE_PX, rounding=ROUND_DOWN),
+        px=quotient(notional, qty, _QUOTE_PX),
         notional=notional,
         created_at=moment(source, "quoteCreatedTime"),
         expires_at=moment(source, "quoteExpiryTime"),

@@ -17,6 +17,7 @@ from decimal import Decimal
 
 import httpx
 
+from adapters.amounts import plain
 from adapters.osl_errors import ALREADY_TRADED, NAME, quote_error, reading, trade_error, v3_read_error
 from adapters.osl_json import Malformed, error_of, flag, mapping, number, rows, text, text_or_empty, time_ms
 from adapters.osl_settings import OslSettings
@@ -76,7 +77,7 @@ class Rfq:
             "buyTradedCurrency": False,
             "tradedCurrency": base,
             "settlementCurrency": quote,
-            "tradedCurrencyAmount": format(qty.normalize(), "f"),
+            "tradedCurrencyAmount": plain(qty),
         }
         answer = await self._read("POST", _QUOTE, {"quoteRequest": asked})
         body = answer.data if isinstance(answer.data, dict) else {}

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from adapters.amounts import plain, product
 from adapters.osl_errors import NAME, reading, v4_cancel_error, v4_order_error, v4_read_error
 from adapters.osl_json import (
     Malformed,
@@ -96,8 +97,8 @@ class V4:
             "symbol": order.symbol,
             "side": "Sell",
             "ordType": "Limit",
-            "orderQty": _plain(order.qty),
-            "price": _plain(order.limit_px),
+            "orderQty": plain(order.qty),
+            "price": plain(order.limit_px),
             "timeInForce": _TIF[order.time_in_force],
             self._client_id_key: order.client_order_id,
         }
@@ -242,7 +243,7 @@ class V4:
             ref.symbol,
             qty,
             px,
-            px * qty,
+            product(px, qty),
             fee,
             text(row, names.fee_asset),
             time_iso(row, names.trade_time),
@@ -332,8 +333,3 @@ def _is_about(item: Mapping[str, object], ref: OrderRef) -> bool:
     if venue_id and ref.venue_order_id:
         return venue_id == ref.venue_order_id
     return not client_id and not venue_id
-
-
-def _plain(amount: Decimal) -> str:
-    """Without an exponent and without trailing zeros."""
-    return format(amount.normalize(), "f")

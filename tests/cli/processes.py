@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,12 +18,14 @@ PATIENCE_S = 60  # for one thing to happen; what should take seconds may take lo
 class Watched:
     """A running command whose output lines can be waited for. ``said`` holds the lines of stdout seen so far."""
 
-    def __init__(self, *arguments: object, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: object, env: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
+    ) -> None:
         self.said: list[str] = []
         self.complained: list[str] = []
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
+            [*program, *map(str, arguments)],
             cwd=ROOT,
             env=environment(env),
             stdin=subprocess.DEVNULL,
@@ -84,9 +86,11 @@ class Watched:
 
 
 @contextmanager
-def watched(*arguments: object, env: Mapping[str, str] | None = None) -> Iterator[Watched]:
+def watched(
+    *arguments: object, env: Mapping[str, str] | None = None, program: Sequence[str] = PROGRAM
+) -> Iterator[Watched]:
     """A running command that does not outlive the block."""
-    process = Watched(*arguments, env=env)
+    process = Watched(*arguments, env=env, program=program)
     try:
         yield process
     finally:
