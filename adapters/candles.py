@@ -6,8 +6,8 @@ A file is plain CSV (`.csv`) or gzipped CSV (`.csv.gz`), UTF-8, with a header ro
   `YYYY-MM-DD HH:MM:SS[.ffffff]` (a `T` instead of the space and a trailing `Z` are accepted) or the epoch as a whole
   number of seconds or milliseconds;
 * `open`, `high`, `low`, `close`: prices in quote currency;
-* `volume`: what was traded, in base units or in quote currency: the file does not say which, so a benchmark's
-  parameters must, and a replay takes it as base units;
+* `volume`: what was traded, in base units or in quote currency: the file does not say which, so whoever reads it
+  must (a benchmark's parameters, a rehearsal's `--volume-unit`);
 * `trades` (optional): number of trades.
 
 Other columns are ignored. Numbers are read as `Decimal` from the text. Rows must be in rising order of time;
@@ -21,11 +21,12 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Literal
 
 REQUIRED = ("timestamp", "open", "high", "low", "close", "volume")
 
@@ -55,6 +56,14 @@ def read_candles(path: Path | str) -> list[Candle]:
     """All candles of a file, in order. Raises `CandleError` at the first row that cannot be trusted."""
     path = Path(path)
     return parse_candles(read_bytes(path), path)
+
+
+def in_base_units(candles: Iterable[Candle], unit: Literal["base", "quote"]) -> Iterator[Candle]:
+    """The candles with their volume in base units. One that counts quote currency is divided by the mean of high and
+    low: an estimate, good enough for how deep a simulated market is, never for a benchmark."""
+    for candle in candles:
+        middle = (candle.high + candle.low) / 2
+        yield candle if unit == "base" else replace(candle, volume=candle.volume / middle)
 
 
 def read_bytes(path: Path) -> bytes:

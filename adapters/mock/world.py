@@ -156,6 +156,6 @@ class Delayed(httpx.AsyncBaseTransport):
         return response
 
 
-def world_start(candles: Sequence[Candle] | None, now: datetime) -> datetime:
-    """When the simulated market begins: with the first candle, or a minute before ``now`` on the full second."""
-    return candles[0].at if candles else now.replace(microsecond=0) - timedelta(minutes=1)
+def world_start(now: datetime) -> datetime:
+    """When a simulated market on the wall clock begins: a minute before ``now``, on the full second."""
+    return now.replace(microsecond=0) - timedelta(minutes=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from adapters.candles import Candle, CandleError, read_candles
+from adapters.candles import Candle
 from adapters.clock import LoopClock
 from adapters.mock.tape import TapeExhausted
 from adapters.mock.world import Credit, MockWorld, WorldSpec
@@ -17,6 +17,8 @@ from config.mandates import load_mandate
 from executor.cli.compose import finish, mocked, observer, settings_for
 from executor.cli.output import Display, display
 from executor.cli.recording import recording
+from executor.cli.replay import Recording, VolumeUnit, market_options
+from executor.cli.replay import recording as recording_of
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
@@ -37,23 +39,29 @@ _WARM_UP_PX_ABOVE_FLOOR = Decimal("1.1")
 
 @click.command("dry-run")
 @click.argument("mandate", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--market", type=click.Path(path_type=Path, dir_okay=False), help="Recorded candles to replay (CSV, .csv.gz)."
-)
+@market_options
 @click.option("--start-px", help="Price at which the simulated market begins; default 10 % above the floor.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another market and schedule than the plan's own seed.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep the record in this new file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
 def dry_run(
-    mandate: Path, market: Path | None, start_px: str | None, seed: int | None, journal: Path | None, as_json: bool
+    mandate: Path,
+    market: Path | None,
+    volume_unit: VolumeUnit | None,
+    begin: str | None,
+    start_px: str | None,
+    seed: int | None,
+    journal: Path | None,
+    as_json: bool,
 ) -> int:
     """Rehearse MANDATE on mocked venues: same engine, same adapters, same bytes on the wire, virtual time.
 
     \b
     executor dry-run config/examples/beijing-500btc.toml
-    executor dry-run my-mandate.toml --market candles.csv.gz --json
+    executor dry-run my-mandate.toml --market candles.csv.gz --volume-unit base --from 2024-11-21 --json
     """
-    return rehearse(mandate, market=market, start_px=start_px, seed=seed, journal=journal, as_json=as_json)
+    market_of = recording_of(market, volume_unit, begin)
+    return rehearse(mandate, market=market_of, start_px=start_px, seed=seed, journal=journal, as_json=as_json)
 
 
 @click.command("demo")
@@ -69,7 +77,7 @@ def demo(seed: int | None, as_json: bool) -> int:
 def rehearse(
     mandate_path: Path,
     *,
-    market: Path | None,
+    market: Recording | None,
     start_px: str | None,
     seed: int | None,
     journal: Path | None,
@@ -79,7 +87,7 @@ def rehearse(
     mandate, plan = load_mandate(mandate_path)
     if seed is not None:
         plan = plan.model_copy(update={"seed": seed})
-    candles = _candles(market)
+    candles = market.candles(plan) if market is not None else None
     spec = _spec(mandate, plan, candles, start_px)
     if journal is not None and ":/" in journal.as_posix():
         raise InputRefused("--journal: a rehearsal keeps its record in a file, never in a database of real ones")
@@ -94,7 +102,8 @@ def rehearse(
             )
         )
     except TapeExhausted as error:
-        raise InputRefused(f"{market}: the candles end before the plan does ({error}); give a longer file") from None
+        name = market.path if market is not None else mandate_path
+        raise InputRefused(f"{name}: the candles end before the plan does ({error}); give a longer file") from None
     finally:
         shown.close()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -137,14 +146,3 @@ def _spec(mandate: Mandate, plan: Plan, candles: list[Candle] | None, start_px: 
     start = candles[0].at if candles else plan.starts_at or _START
     credits = [Credit(c.venue, c.account, c.asset, c.qty) for c in mandate.credited]
     return WorldSpec(plan.asset, plan.quote_asset, plan.seed, start, px, credits, candles)
-
-
-def _candles(path: Path | None) -> list[Candle] | None:
-    if path is None:
-        return None
-    try:
-        return read_candles(path)
-    except CandleError as error:
-        raise InputRefused(str(error)) from None
-    except OSError as error:
-        raise InputRefused(f"{path}: cannot be read ({error.strerror}); check the name") from None

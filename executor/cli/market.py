@@ -4,13 +4,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from adapters.clock import SystemClock
-from executor.errors import InputRefused
+from executor.cli.moments import moment
 from executor.market.fetch import CcxtSource, Progress, Wanted, fetch
 
 _LINES = 20  # how many lines tell of one exchange where there is no terminal
@@ -41,7 +41,7 @@ def fetch_command(
         --since 2024-11-01 --until 2024-11-25 --to candles
 
     Needs ccxt: pip install 'disposal-executor[market]'."""
-    wanted = Wanted(pair, candle, _moment("--since", since), _moment("--until", until))
+    wanted = Wanted(pair, candle, moment("--since", since), moment("--until", until))
     now = SystemClock().now()
     wanted.check(now)
     sources = [CcxtSource(name) for name in dict.fromkeys(exchanges)]
@@ -53,14 +53,6 @@ def fetch_command(
             click.echo(f"{done.exchange}: {done.missing} candles were not given; a benchmark will name them", err=True)
         values = {"exchange": done.exchange, "file": str(done.path), "candles": done.candles, "missing": done.missing}
         click.echo(json.dumps(values) if as_json else f"{done.path}  {done.candles} candles, {done.missing} missing")
-
-
-def _moment(option: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputRefused(f"{option}: '{text}' is not a time; write 2024-11-01 or 2024-11-01T08:00") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @contextmanager

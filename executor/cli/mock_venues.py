@@ -14,6 +14,7 @@ from adapters.clock import SystemClock
 from adapters.mock.world import Credit, MockWorld, WorldSpec, world_start
 from config.mandates import load_mandate
 from executor.cli.dry_run import DEMO
+from executor.cli.replay import VolumeUnit, market_options, recording
 from executor.domain.money import parse_amount
 from executor.errors import ExecutorError, InputRefused
 
@@ -30,11 +31,24 @@ HOST = "127.0.0.1"
     default=DEMO,
     help="Whose credited coins the purses hold.",
 )
-@click.option("--start-px", default="100000", show_default=True, help="Price at which the market begins.")
+@market_options
+@click.option("--start-px", default="100000", show_default=True, help="Price at which a market without candles begins.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Which market.")
 @click.option("--json", "as_json", is_flag=True, help="Say where they listen as one JSON object.")
-def mock_venues(port: int, mandate: Path, start_px: str, seed: int, as_json: bool) -> None:
-    """Serve both mocked venues until Ctrl-C. The keys are fixed and public; `executor run --on mock` knows them."""
+def mock_venues(
+    port: int,
+    mandate: Path,
+    market: Path | None,
+    volume_unit: VolumeUnit | None,
+    begin: str | None,
+    start_px: str,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Serve both mocked venues until Ctrl-C. The keys are fixed and public; `executor run --on mock` knows them.
+
+    With --market the recorded candles are replayed on the wall clock, as if the first of them (or the one of --from)
+    had opened a minute ago."""
     entrusted, plan = load_mandate(mandate)
     try:
         px = parse_amount(start_px)
@@ -42,8 +56,16 @@ def mock_venues(port: int, mandate: Path, start_px: str, seed: int, as_json: boo
         raise InputRefused(f"--start-px: {error}") from None
     clock = SystemClock()
     credits = [Credit(c.venue, c.account, c.asset, c.qty) for c in entrusted.credited]
+    replayed = recording(market, volume_unit, begin)
     spec = WorldSpec(
-        plan.asset, plan.quote_asset, seed, world_start(None, clock.now()), px, credits, latency=timedelta(0)
+        plan.asset,
+        plan.quote_asset,
+        seed,
+        world_start(clock.now()),
+        px,
+        credits,
+        replayed.candles(plan) if replayed is not None else None,
+        latency=timedelta(0),
     )
     world = MockWorld(spec, clock)
     names = ["osl", "hashkey"]

@@ -58,6 +58,7 @@ def assert_exact(fills: list[Table], summary: Table) -> None:
 
 # --- recorded candles ----------------------------------------------------------------------------------------------
 
+BASE = ("--volume-unit", "base")
 HEAD = "timestamp,open,high,low,close,volume"
 
 
@@ -73,7 +74,7 @@ def test_a_rehearsal_replays_candles_plain_or_compressed(tmp_path: Path, ending:
     path = tmp_path / f"candles.{ending}"
     text = "\n".join([HEAD, *rows(90)]).encode()
     path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
-    done = call("dry-run", write_mandate(tmp_path, plan()), "--market", path, "--json")
+    done = call("dry-run", write_mandate(tmp_path, plan()), "--market", path, *BASE, "--json")
     assert done.returncode == ExitCode.OK, done.stderr
     *events, summary = objects(done.stdout)
     assert summary["sold"] == "0.2"
@@ -92,7 +93,7 @@ def test_a_rehearsal_replays_candles_plain_or_compressed(tmp_path: Path, ending:
 def test_a_bad_row_is_named_by_file_line_and_reason(tmp_path: Path, bad: str, says: str) -> None:
     path = tmp_path / "candles.csv"
     path.write_text("\n".join([HEAD, *rows(3), bad]))
-    done = call("dry-run", write_mandate(tmp_path, plan()), "--market", path)
+    done = call("dry-run", write_mandate(tmp_path, plan()), "--market", path, *BASE)
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert f"{path}:{says}" in done.stderr
     assert len(done.stderr.strip().split(f"{path}:{says}")) == 2
@@ -100,11 +101,11 @@ def test_a_bad_row_is_named_by_file_line_and_reason(tmp_path: Path, bad: str, sa
 
 def test_candles_that_are_missing_or_end_too_early_are_refused(tmp_path: Path) -> None:
     mandate = write_mandate(tmp_path, plan())
-    none = call("dry-run", mandate, "--market", tmp_path / "none.csv")
+    none = call("dry-run", mandate, "--market", tmp_path / "none.csv", *BASE)
     assert (none.returncode, none.stdout) == (ExitCode.USAGE, "")
     assert "cannot be read" in none.stderr
     (tmp_path / "short.csv").write_text("\n".join([HEAD, *rows(3)]))
-    short = call("dry-run", mandate, "--market", tmp_path / "short.csv")
+    short = call("dry-run", mandate, "--market", tmp_path / "short.csv", *BASE)
     assert short.returncode == ExitCode.USAGE
     assert "give a longer file" in short.stderr
 
@@ -112,7 +113,7 @@ def test_candles_that_are_missing_or_end_too_early_are_refused(tmp_path: Path) -
 def test_an_example_runs_on_recorded_prices() -> None:
     if not RECORDED.is_file():
         pytest.skip(f"NOT TESTED: there are no recorded prices at {RECORDED}")
-    done = execute("dry-run", EXAMPLES / "shanghai-half-btc.toml", "--market", RECORDED, "--json")
+    done = execute("dry-run", EXAMPLES / "shanghai-half-btc.toml", "--market", RECORDED, *BASE, "--json")
     assert done.returncode == ExitCode.OK, done.stderr
     summary = objects(done.stdout)[-1]
     assert (summary["status"], summary["sold"]) == ("completed", "0.5")
