@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from executor.domain.events import Event
+from executor.domain.settlement_events import SettlementEvent
 
 
 class PersonEnrolled(Event, frozen=True, kw_only=True):
@@ -102,4 +103,5 @@ CaseEvent = (
     | PlanApproved
     | PlanRevoked
     | ActDenied
+    | SettlementEvent
 )

@@ -20,6 +20,7 @@ from executor.domain.events import (
     PursesRead,
     QuotesAsked,
 )
+from executor.domain.settlement_events import SettlementEvent
 from executor.errors import RecordBroken
 from executor.journal.line import Line, decode, encode, time_text
 from tests.domain.events_made import AT, created, filled, intended
@@ -44,7 +45,7 @@ def _events(kind: type[Event]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **changes)
 
 
-EVENTS = st.one_of([_events(kind) for kind in AnyEvent.__args__])  # type: ignore[attr-defined]
+EVENTS = st.one_of([_events(kind) for kind in (*AnyEvent.__args__, *SettlementEvent.__args__)])  # type: ignore[attr-defined]
 LINES = st.builds(Line, stream=st.text(), version=NUMBERS, case_id=st.text(), at=TIMES, event=EVENTS, format=st.just(1))
 
 
