@@ -4,6 +4,7 @@ import queue
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import IO
 
 from tests.cli.commands import PROGRAM, ROOT, environment
 
+CALM = (sys.executable, "-m", "tests.cli.calm_venues")  # mocked venues over a market that stands still
 PATIENCE_S = 60  # for one thing to happen; what should take seconds may take long on a busy machine
 
 
@@ -125,11 +127,13 @@ def write_profiles(folder: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def mock_venues(folder: Path, mandate: Path) -> Iterator[tuple[Watched, dict[str, str]]]:
+def mock_venues(
+    folder: Path, mandate: Path, program: Sequence[str] = PROGRAM
+) -> Iterator[tuple[Watched, dict[str, str]]]:
     """Mocked venues on sockets whose purses hold the mandate's coins, and the environment in which they are found."""
     for _ in range(5):
         port = two_free_ports()
-        with watched("mock-venues", "--port", port, "--mandate", mandate, "--json") as venues:
+        with watched("mock-venues", "--port", port, "--mandate", mandate, "--json", program=program) as venues:
             try:
                 venues.until(lambda line: "hashkey" in line)
             except AssertionError:

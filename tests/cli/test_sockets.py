@@ -14,7 +14,7 @@ import pytest
 
 from executor.exit_codes import ExitCode
 from tests.cli.commands import Table, execute, objects, otc, plan, twap, write_mandate
-from tests.cli.processes import mock_venues, watched
+from tests.cli.processes import CALM, mock_venues, watched
 
 QTY = Decimal("0.3")
 CREDITED = Decimal("600")
@@ -75,7 +75,7 @@ def is_completed(summary: Table) -> bool:
 
 def test_a_run_is_stopped_by_ctrl_c_and_completed_by_the_same_command(tmp_path: Path) -> None:
     mandate = write_mandate(tmp_path, BOTH)
-    with mock_venues(tmp_path, mandate) as (_, env):
+    with mock_venues(tmp_path, mandate, CALM) as (_, env):
         deal = Sale(tmp_path, mandate, env)
         with watched(*deal.command, env=env) as first:
             first.until(says("FillRecorded"))
@@ -121,3 +121,39 @@ def test_a_run_that_is_killed_is_completed_or_parked_and_never_oversold(
             assert summary["reason"]
         else:
             assert is_completed(summary)
+
+
+RESTING: Table = {"slices": 2, "style": "rest_then_cross", "rest_for": "6s", "catch_up": "3"}
+
+
+def test_kill_cancels_at_the_venues_while_the_run_hangs_and_only_a_person_lets_it_go_on(tmp_path: Path) -> None:
+    mandate = write_mandate(tmp_path, plan(twap("0.3", **RESTING), qty="0.3", floor_px="80000", duration="20s"))
+    by = ("--who", "Li Wei", "--why", "a test", "--journal", tmp_path / "journal.sqlite")
+    with mock_venues(tmp_path, mandate, CALM) as (_, env):
+        deal = Sale(tmp_path, mandate, env)
+        with watched(*deal.command, env=env) as run:
+            run.until(says("ChildAcknowledged"))
+            run.signal(signal.SIGSTOP)
+            killed = execute("kill", "all", "--on", "mock", *by, env=env)
+            assert killed.returncode == ExitCode.OK, killed.stderr
+            assert "cancellation sent" in killed.stdout
+            assert {purse["locked"] for venue in deal.venues() for purse in venue["purses"]} == {"0"}
+            before = intents(deal)
+            run.signal(signal.SIGCONT)
+            assert run.end() == ExitCode.STOPPED, run.error_text
+        assert intents(deal) == before
+        assert execute(*deal.command, env=env).returncode == ExitCode.STOPPED
+        assert intents(deal) == before
+        assert execute("resume", "all", *by).returncode == ExitCode.OK
+        with watched(*deal.command, env=env) as again:
+            code = again.end()
+        assert code == ExitCode.OK or "window over" in again.error_text, again.error_text
+        assert deal.sold() == Decimal(json.loads(again.said[-1])["sold"]) <= QTY
+        deal.agree()
+
+
+def intents(deal: Sale) -> list[str]:
+    """The child orders in the record."""
+    return [
+        order["client_order_id"] for order in objects(execute("orders", "--journal", deal.journal, "--json").stdout)
+    ]

@@ -8,7 +8,6 @@ import asyncio
 import json
 import sqlite3
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -25,10 +24,9 @@ from executor.exit_codes import ExitCode
 from executor.journal.line import decode
 from executor.journal.sqlite import SqliteStore
 from tests.cli.commands import PROGRAM, ROOT, Table, environment, otc, plan, twap, write_mandate
-from tests.cli.processes import Watched, two_free_ports, watched
+from tests.cli.processes import CALM, Watched, two_free_ports, watched
 
 VENUES = ("osl", "hashkey")
-CALM = (sys.executable, "-m", "tests.crash.calm_venues")
 QTY = Decimal("0.16")
 CREDITED = Decimal("600")
 RESTARTS = 4

@@ -1,7 +1,7 @@
-"""`executor mock-venues` over a market that stands still: what the orders of a crash test sell must not depend on how
+"""`executor mock-venues` over a market that stands still: what the orders of a test sell must not depend on how
 fast this machine is between a look at the book and the order that follows it.
 
-``python -m tests.crash.calm_venues mock-venues --port …``: the same faces, rules, fees and
+``python -m tests.cli.calm_venues mock-venues --port …``: the same faces, rules, fees and
 dealers; only the price does not move.
 """
 
