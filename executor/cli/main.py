@@ -32,6 +32,7 @@ _COMMANDS = {
     "checkpoint": ("executor.cli.evidence", "Sign the record as it stands now."),
     "verify": ("executor.cli.evidence", "Check the whole record; names the first bad line."),
     "export": ("executor.cli.evidence", "Write a case as evidence, with a verifier that needs only Python."),
+    "tca": ("executor.cli.tca", "How well a parent order or a case was executed, with definitions."),
     "attest": ("executor.cli.evidence", "Witness cosignatures and timestamps on checkpoints."),
     "simulate": ("executor.cli.simulate", "Seeded worlds full of faults: shows that nothing is sold twice."),
 }

@@ -95,7 +95,7 @@ class QuoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 class QuotesAsked(Event, frozen=True, kw_only=True):
     """One round of requests for quote, with every answer, losers too. ``chosen`` is a quote id or empty; ``why`` says
-    how the choice was made."""
+    how the choice was made; ``tops`` is the market when it was asked."""
 
     leg: int
     slice: int
@@ -104,6 +104,7 @@ class QuotesAsked(Event, frozen=True, kw_only=True):
     answers: list[QuoteAnswer]
     chosen: str
     why: str
+    tops: list[Top] = []
 
 
 class ChildIntended(Event, frozen=True, kw_only=True):
@@ -231,11 +232,13 @@ class ParentStopped(Event, frozen=True, kw_only=True):
 
 
 class ParentFinished(Event, frozen=True, kw_only=True):
-    """Nothing more will be sold under this parent. ``completed`` is true when all of it was sold."""
+    """Nothing more will be sold under this parent. ``completed`` is true when all of it was sold; if it was not,
+    ``tops`` is the market at the end, by which the rest is valued."""
 
     completed: bool
     leaves_qty: Decimal
     reason: str
+    tops: list[Top] = []
 
 
 class ChildSettled(Event, frozen=True, kw_only=True):

@@ -164,6 +164,12 @@ class Desk:
             raise GuardHalts(verdict.rule, verdict.reason)
         return usable
 
+    async def shown(self) -> dict[str, Book]:
+        """Every book as it is shown, whether or not it may be traded on: for the record only."""
+        names = list(self.seats)
+        answers = await asyncio.gather(*(self._book(name) for name in names))
+        return {name: book for name, book in zip(names, answers, strict=True) if book is not None}
+
     async def check_clocks(self) -> None:
         """Measure every venue's clock again. Raises ``GuardHalts`` when one is too far from ours."""
         for name, seat in self.seats.items():

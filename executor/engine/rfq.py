@@ -65,6 +65,7 @@ class QuoteOrders:
                 answers=[answer for answer, _ in answers],
                 chosen=chosen.quote_id if chosen else "",
                 why=choice.why,
+                tops=tops,
             )
         )
         if chosen is None:

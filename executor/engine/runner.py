@@ -272,5 +272,6 @@ class Runner:
         if state.open:
             raise GuardHalts("unknown", f"left for a person to settle: {', '.join(state.open)}")
         reason = f"window over: {state.status_rule} {state.status_reason}".strip()
-        await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason))
+        seen = tops(await self._desk.shown())
+        await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason, tops=seen))
         return state

@@ -10,57 +10,22 @@ prints NO with the first thing that is wrong and ends with 1. docs/evidence.md d
 # ruff: noqa: E401, I001
 import base64, hashlib, json, pathlib, sys
 from decimal import Decimal, localcontext
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-# Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
-P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-D, ROOT = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
-
 HERE = [""]  # the file and the line that is being looked at
 WRONG = ValueError, LookupError, TypeError, AttributeError, ArithmeticError
+NAMES = "events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt"
+# Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, ROOT, NEUTRAL = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P), (0, 1, 1, 0)
 
 def need(good: object, why: str) -> None:
     if not good:
         raise ValueError(why)
 
-def plus(p: Any, q: Any) -> Any:
-    a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0]), 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
-    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-@cache
-def multiples(raw: bytes, sign: int) -> Any:
-    """For each of the 32 places of a number in base 256: 0 to 255 times the point that ``raw`` spells, there."""
-    y, rows = int.from_bytes(raw, "little") % 2**255, []
-    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
-    x = pow(square, (P + 3) // 8, P)
-    x = x if x * x % P == square else x * ROOT % P
-    need(len(raw) == 32 and y < P and x * x % P == square and (x or raw[31] < 128), "the key is not on the curve")
-    x = (x if x % 2 == raw[31] >> 7 else P - x) * sign % P
-    point = x, y, 1, x * y % P
-    for _ in range(32):
-        rows.append([total := (0, 1, 1, 0)] + [total := plus(total, point) for _ in range(255)])
-        point = plus(rows[-1][255], point)
-    return rows
-
-def signed(public: bytes, message: bytes, signature: bytes) -> bool:
-    """True if s * BASE - k * KEY is the point that the signature names, and s has its one spelling."""
-    if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= L:
-        return False
-    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    x, y, z, t = 0, 1, 1, 0
-    for rows, number in (multiples(BASE, 1), signature[32:]), (multiples(public, -1), k.to_bytes(32, "little")):
-        for row, digit in zip(rows, number, strict=True):
-            x, y, z, t = plus((x, y, z, t), row[digit])
-    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
-    return (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
-
-BASE = (4 * pow(5, -1, P) % P).to_bytes(32, "little")
-
-def sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+def sha256(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(parts)).digest()
 
 def unbase64(text: str) -> bytes:
     raw = base64.b64decode(text, validate=True)
@@ -70,12 +35,38 @@ def unbase64(text: str) -> bytes:
 def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
+def plus(p: Any, q: Any) -> Any:
+    a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0]), 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
+    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+def point(raw: bytes, sign: int) -> Any:
+    """The point that ``raw`` spells, or for a sign of -1 its negative."""
+    y = int.from_bytes(raw, "little") % 2**255
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    x = x if x * x % P == square else x * ROOT % P
+    need(len(raw) == 32 and y < P and x * x % P == square and (x or raw[31] < 128), "the key is not on the curve")
+    x = (x if x % 2 == raw[31] >> 7 else P - x) * sign % P
+    return x, y, 1, x * y % P
+
+def signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """True if s * BASE - k * KEY is, byte for byte, the point that the signature names, and s has its one spelling."""
+    s = int.from_bytes(signature[32:], "little")
+    k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    base, key, total = point((4 * pow(5, -1, P) % P).to_bytes(32, "little"), 1), point(public, -1), NEUTRAL
+    addends = NEUTRAL, base, key, plus(base, key)
+    for bit in reversed(range(253)):
+        total = plus(plus(total, total), addends[(s >> bit & 1) + 2 * (k >> bit & 1)])
+    x, y = total[0] * pow(total[2], -1, P) % P, total[1] * pow(total[2], -1, P) % P
+    return len(signature) == 64 and s < L and (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
+
 def read_key(written: str) -> tuple[str, bytes, bytes]:
     """A verifier key (C2SP signed-note): its name, which is the tree's origin, its short id, its 32 bytes."""
     name, short, spelled = written.removesuffix("\n").split("+", 2)
     raw = unbase64(spelled)
     need(len(raw) == 33 and raw[0] == 1 and written[-1] == "\n", "not an Ed25519 verifier key")
-    need(sha256(f"{name}\n".encode() + raw)[:4].hex() == short, "the id is not that of the key")
+    need(sha256(f"{name}\n".encode(), raw)[:4].hex() == short, "the id is not that of the key")
     return name, bytes.fromhex(short), raw[1:]
 
 def read_checkpoints(written: str, key: tuple[str, bytes, bytes]) -> dict[int, tuple[bytes, str]]:
@@ -97,14 +88,18 @@ def read_checkpoints(written: str, key: tuple[str, bytes, bytes]) -> dict[int, t
         before = base64.b64encode(sha256(text.encode())).decode()
     return found
 
+def balanced(entries: list[dict[str, Any]]) -> bool:
+    """True if the postings add up to nothing in every unit: what one account gives another receives."""
+    return not any(sum(Decimal(e["amount"]) for e in entries if e["unit"] == u) for u in {e["unit"] for e in entries})
+
 def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> None:
     """What an event does to its parent order: no trade twice, not more than was ordered, no price under the floor."""
     name, amount = event.get("client_order_id", ""), Decimal(event.get("qty", 0))
     px = event.get("limit_px", event.get("px"))
     if event["kind"] == "ParentCreated":
         parent |= event | {"sold": Decimal(0), "end": "not finished"}
-        frozen = canonical({"case_id": event["case_id"], "plan": event["plan"]})
-        need(sha256(frozen).hex() == event["plan_hash"], "the plan is not the one that was frozen")
+        frozen = sha256(canonical({"case_id": event["case_id"], "plan": event["plan"]})).hex()
+        need(frozen == event["plan_hash"], "the plan is not the one that was frozen")
         need(all(event["plan"][each] == event[each] for each in ("asset", "qty")), "not what the plan says")
     need(px is None or Decimal(px) >= Decimal(parent["floor_px"]), "under the floor")
     if event["kind"] == "ChildIntended":
@@ -122,10 +117,9 @@ def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> Non
 
 def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[bytes, str]]) -> dict[str, Any]:
     """Every line is the leaf that was sequenced, canonical, the next of its stream; every root is the signed one."""
-    versions, parents, trades, peaks, covered = {}, {}, set(), [], 0  # type: ignore[var-annotated]
-    last = max(heads)
+    versions, parents, trades, peaks, covered, last = {}, {}, set(), [], 0, max(heads)  # type: ignore[var-annotated]
     for index, raw in enumerate(lines):
-        HERE[0], node, level = f"events.jsonl, line {index + 1}", sha256(b"\0" + raw), index
+        HERE[0], node, level = f"events.jsonl, line {index + 1}", sha256(b"\0", raw), index
         line = json.loads(raw)
         stream, version, event = line["stream"], line["version"], line["event"]
         HERE[0] += f" ({stream} version {version})"
@@ -137,11 +131,11 @@ def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[
         if stream.startswith("parent/"):
             fold(parents.setdefault(stream, {}), trades, event)
         while level & 1:  # RFC 6962: complete subtrees of equal size are joined
-            node, level = sha256(b"\1" + peaks.pop() + node), level >> 1
+            node, level = sha256(b"\1", peaks.pop(), node), level >> 1
         peaks.append(node)
         if index + 1 in heads:
             for peak in reversed(peaks[:-1]):
-                node = sha256(b"\1" + peak + node)
+                node = sha256(b"\1", peak, node)
             need(node == heads[index + 1][0], f"or a line before it, from {covered + 1} on: not what was signed")
             covered = index + 1
     HERE[0] = f"events.jsonl, line {len(lines) + 1}"
@@ -155,8 +149,8 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     need(not given or unbase64(given.strip().split("+", 2)[-1])[1:] == key[2], "not the key that you gave")
     HERE[0] = "checkpoints.txt"
     heads = read_checkpoints(files["checkpoints.txt"].decode(), key)
-    HERE[0] = "checkpoints.txt: the checkpoint that you have"
-    need(not seen or (seen.partition("\n\n")[0] + "\n") in (text for _, text in heads.values()), "it is not there")
+    HERE[0], texts = "checkpoints.txt: the checkpoint that you have", [text for _, text in heads.values()]
+    need(not seen or seen.partition("\n\n")[0] + "\n" in texts, "it is not there")
     lines, leaves = files["events.jsonl"].split(b"\n"), files["leaves.txt"].split(b"\n")
     HERE[0] = f"events.jsonl, line {len(lines)}, or leaves.txt, line {len(leaves)}"
     need(lines.pop() == b"" == leaves.pop(), "cut short")
@@ -166,16 +160,11 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     said += [f"signed by the key with the SHA-256 {sha256(key[2]).hex()}: compare it with what was published"]
     return "\n".join([f"{len(lines)} events, {len(heads)} checkpoints; the last:", heads[max(heads)][1], *said, "OK\n"])
 
-def main() -> int:
+if __name__ == "__main__":
     folder, given, seen = [*sys.argv[1:4], *[".", "", ""][len(sys.argv) - 1 :]]
     try:
-        names = "events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt"
-        files = {name: (pathlib.Path(folder) / name).read_bytes() for name in names}
+        files = {name: (pathlib.Path(folder) / name).read_bytes() for name in NAMES}
         sys.stdout.write(verify(files, given, pathlib.Path(seen).read_text("utf-8") if seen else ""))
     except (OSError, *WRONG) as wrong:
         sys.stdout.write(f"NO: {HERE[0]}: {wrong}\n")
-        return 1
-    return 0
-
-if __name__ == "__main__":
-    sys.exit(main())
+        sys.exit(1)

@@ -84,11 +84,11 @@ def test_points_that_are_not_spelled_as_they_must_be_are_refused() -> None:
     """y at or above the prime, x of zero with its sign set, and a y for which there is no x."""
     for spelled in (v.P, v.P + 1, 2**255 - 1):
         with pytest.raises(ValueError, match="not on the curve"):
-            v.multiples(spelled.to_bytes(32, "little"), 1)
+            v.point(spelled.to_bytes(32, "little"), 1)
     with pytest.raises(ValueError, match="not on the curve"):
-        v.multiples((1 | 1 << 255).to_bytes(32, "little"), 1)
+        v.point((1 | 1 << 255).to_bytes(32, "little"), 1)
     with pytest.raises(ValueError, match="not on the curve"):
-        v.multiples((2).to_bytes(32, "little"), 1)
+        v.point((2).to_bytes(32, "little"), 1)
     # The neutral point, spelled with y = p + 1, as the R of a signature: equal as a point, not as bytes.
     neutral = (1).to_bytes(32, "little")
     assert v.signed(neutral, b"any", neutral + bytes(32))

@@ -1,0 +1,54 @@
+"""`executor tca`: how well a parent order, or every one of a case, was executed."""
+
+import json
+from pathlib import Path
+
+import click
+
+from config.journal_path import journal_path
+from executor.cli.journal_option import journal_option
+from executor.domain.events import ParentCreated
+from executor.errors import InputRefused
+from executor.journal.line import Line, decode
+from executor.journal.open import Place, open_reading
+from executor.market.benchmark import read_record
+from executor.market.candles import load
+from executor.report.market_seen import from_candles
+from executor.report.tca import tca as measured
+from executor.report.tca_shown import tca_table, tca_values
+
+_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("tca")
+@click.argument("name", metavar="PARENT|CASE")
+@journal_option
+@click.option("--market", type=_file, help="Recorded candles of the same time (CSV, .csv.gz): volumes and later mids.")
+@click.option("--benchmark", type=_file, help="The record of the average that the sale is held against (JSON).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a parent order, with the definitions.")
+def tca(name: str, journal: Place | None, market: Path | None, benchmark: Path | None, as_json: bool) -> None:
+    """Measure how well PARENT, or each parent order of CASE, was executed: shortfall and its parts, slippage, markouts,
+    participation, quotes. Each number stands beside its definition; what was not recorded is said to be so."""
+    seen = None if market is None else from_candles(load(market))
+    px = None if benchmark is None else read_record(benchmark).benchmark().px
+    for lines in parents_of(journal_path(journal), name):
+        found = measured([(line.at, line.event) for line in lines], seen, px)
+        click.echo(json.dumps(tca_values(found)) if as_json else tca_table(found))
+
+
+def parents_of(place: Place, name: str) -> list[list[Line]]:
+    """The events of the parent order ``name``, or of each one of the case ``name``. Raises ``InputRefused``."""
+    record = open_reading(place)
+    try:
+        streams = [f"parent/{name}"] if f"parent/{name}" in record.streams("parent/") else record.streams("parent/")
+        found = [[decode(text) for text in record.read(stream)] for stream in streams]
+    finally:
+        record.close()
+    wanted = [lines for lines in found if _is(lines[0].event, name)]
+    if not wanted:
+        raise InputRefused(f"the record holds no parent order and no case {name} that has one; see `executor status`")
+    return wanted
+
+
+def _is(event: object, name: str) -> bool:
+    return isinstance(event, ParentCreated) and name in (event.parent_id, event.case_id)

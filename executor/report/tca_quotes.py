@@ -1,0 +1,109 @@
+"""How good the quotes were: each round with every answer, losers and refusals too."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from executor.domain.events import (
+    ChildAcknowledged,
+    ChildIntended,
+    ChildRejected,
+    Event,
+    FillRecorded,
+    QuoteAnswer,
+    QuotesAsked,
+    SliceStarted,
+)
+from executor.domain.money import ZERO
+from executor.report.market_seen import composite
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One venue's answer: a price only where it gave one, a ``rank`` only where that could be executed."""
+
+    venue: str
+    px: Fraction | None
+    spread_bps: Fraction | None
+    rank: int | None
+    response_s: Fraction | None
+    chosen: bool
+    refusal: str
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of requests: the mid when it was asked, every answer, how far the best led the second, how long the
+    venue held us, and whether it executed (``None``: nothing was accepted)."""
+
+    asked_at: datetime
+    leg: int
+    qty: Fraction
+    mid: Fraction | None
+    why: str
+    answers: list[Answer]
+    cover_bps: Fraction | None
+    chosen: str
+    hold_s: Fraction | None = None
+    executed: bool | None = None
+    intent: str = field(default="", repr=False)
+
+
+def rounds_of(events: Iterable[tuple[datetime, Event]]) -> list[Round]:
+    """Every round of quotes. A record that does not hold the market of the round itself has that of the slice."""
+    rounds: list[Round] = []
+    by_quote: dict[str, Round] = {}
+    by_order: dict[str, tuple[Round, datetime]] = {}
+    sliced: Fraction | None = None
+    for at, event in events:
+        if isinstance(event, SliceStarted):
+            sliced = None if event.mid_px is None else Fraction(event.mid_px)
+        elif isinstance(event, QuotesAsked):
+            mid = composite(event.tops)
+            made = _round(event, sliced if mid is None else Fraction(mid))
+            rounds.append(made)
+            if event.chosen:
+                by_quote[event.chosen] = made
+        elif isinstance(event, ChildIntended) and event.quote_id in by_quote:
+            by_order[event.client_order_id] = (by_quote[event.quote_id], at)
+            by_quote[event.quote_id].executed = False
+        elif isinstance(event, ChildAcknowledged | ChildRejected | FillRecorded):
+            _answered(by_order.get(event.client_order_id), at, executed=isinstance(event, FillRecorded))
+    return rounds
+
+
+def _answered(held: tuple[Round, datetime] | None, at: datetime, *, executed: bool) -> None:
+    if held is None:
+        return
+    found, since = held
+    if found.hold_s is None:
+        found.hold_s = _seconds(at - since)
+    found.executed = found.executed or executed
+
+
+def _round(event: QuotesAsked, mid: Fraction | None) -> Round:
+    priced = [(px, answer) for answer in event.answers if (px := _net(answer, event)) is not None]
+    best = sorted(((px, a) for px, a in priced if a.executable), key=lambda each: -each[0])
+    ranks = {answer.quote_id: place for place, (_, answer) in enumerate(best, start=1)}
+    answers = []
+    for answer in event.answers:
+        px = _net(answer, event)
+        spread = None if px is None or mid is None else (mid - px) * 10_000 / mid
+        took = None if answer.received_at is None else _seconds(answer.received_at - event.asked_at)
+        chosen = bool(event.chosen) and answer.quote_id == event.chosen
+        answers.append(Answer(answer.venue, px, spread, ranks.get(answer.quote_id), took, chosen, answer.refusal))
+    cover = (best[0][0] - best[1][0]) * 10_000 / best[0][0] if len(best) > 1 else None
+    qty = Fraction(event.qty)
+    return Round(event.asked_at, event.leg, qty, mid, event.why, answers, cover, event.chosen)
+
+
+def _net(answer: QuoteAnswer, event: QuotesAsked) -> Fraction | None:
+    """The price that the promised money says; ``None`` for what is no quote."""
+    if not answer.quote_id or answer.px is None or event.qty == ZERO:
+        return None
+    return Fraction(answer.px) if answer.notional is None else Fraction(answer.notional) / Fraction(event.qty)
+
+
+def _seconds(span: timedelta) -> Fraction:
+    return Fraction(span // timedelta(microseconds=1), 1_000_000)

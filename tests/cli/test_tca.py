@@ -1,0 +1,55 @@
+"""`executor tca` over the record of a rehearsal."""
+
+import gzip
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from executor.exit_codes import ExitCode
+from tests.cli.commands import call, execute, objects, otc, plan, twap, write_mandate
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsed sale of 0.4 BTC: slices on the books and clips by quote."""
+    folder = tmp_path_factory.mktemp("tca")
+    mandate = write_mandate(folder, plan(twap(), otc("0.2", clip="0.1"), qty="0.4"))
+    done = execute("dry-run", mandate, "--journal", folder / "j.sqlite", "--json")
+    assert done.returncode == ExitCode.OK, done.stderr
+    return folder / "j.sqlite"
+
+
+def test_by_case_and_by_parent(journal: Path) -> None:
+    (found,) = objects(call("tca", "TEST-1", "--journal", journal, "--json").stdout)
+    whole = found["whole"]
+    assert whole["filled_qty"] == whole["ordered_qty"] == "0.4"
+    parts = [Fraction(whole[f"is_{part}"]) for part in ("delay", "execution", "opportunity", "fees")]
+    assert sum(parts) == Fraction(whole["is_total"])
+    assert sum(Fraction(v["filled_qty"]) for v in found["groups"]["method"].values()) == Fraction("0.4")
+    assert found["groups"]["method"]["rfq"]["filled_qty"] == "0.2"
+    assert all(answer["spread_bps"] or answer["refusal"] for made in found["rounds"] for answer in made["answers"])
+    assert whole["participation"] is None
+    assert objects(call("tca", found["parent"], "--journal", journal, "--json").stdout) == [found]
+    table = call("tca", "TEST-1", "--journal", journal).stdout
+    assert "Implementation shortfall" in table
+    assert "not recorded" in table
+
+
+def test_with_recorded_candles(journal: Path, tmp_path: Path) -> None:
+    begin = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
+    rows = [f"{begin + timedelta(minutes=n):%Y-%m-%d %H:%M:%S},99000,99000,99000,99000,2" for n in range(240)]
+    (tmp_path / "c.csv.gz").write_bytes(
+        gzip.compress("\n".join(["timestamp,open,high,low,close,volume", *rows]).encode())
+    )
+    (found,) = objects(call("tca", "TEST-1", "--journal", journal, "--market", tmp_path / "c.csv.gz", "--json").stdout)
+    assert found["whole"]["interval_vwap_px"] == "99000"
+    assert 0 < Fraction(found["whole"]["participation"]) < 1
+    assert found["whole"]["reversion_60min_bps"] is not None
+
+
+def test_what_is_not_there(journal: Path) -> None:
+    ended = call("tca", "TEST-2", "--journal", journal)
+    assert (ended.returncode, ended.stdout) == (ExitCode.USAGE, "")
+    assert "no parent order and no case TEST-2" in ended.stderr
