@@ -12,6 +12,11 @@ from executor.errors import InputRefused
 M = TypeVar("M", bound=BaseModel)
 
 
+def read_mandate(path: Path) -> Mandate:
+    """The mandate in ``path``, whether or not its plan is drawn up already. Raises ``InputRefused``."""
+    return _read(path, Mandate)
+
+
 def load_mandate(path: Path) -> tuple[Mandate, Plan]:
     """The mandate in ``path`` and its plan. Raises ``InputRefused``."""
     mandate = _read(path, Mandate)

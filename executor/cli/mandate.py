@@ -1,17 +1,20 @@
 """`executor mandate`: accept a case, give its people roles, move its coins from state to state with evidence."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from adapters.clock import SystemClock
-from config.mandates import load_mandate
+from config.mandates import read_mandate
+from executor.cli.amounts import amount
+from executor.cli.change import agree, change_account, recall
 from executor.cli.record import journal_option, json_option, who_option, with_journal
 from executor.domain.canonical import digest
 from executor.domain.case import Case
 from executor.domain.case_events import CaseOpened, HoldingMoved, RoleAssigned
-from executor.domain.money import parse_amount, plain
+from executor.domain.money import ZERO, plain
 from executor.domain.people import Role
 from executor.engine.approval import act, load_people, open_case, opened_case
 from executor.errors import InputRefused
@@ -24,13 +27,17 @@ def mandate() -> None:
     """A case: what was entrusted, by whom, who works on it, where the coins are."""
 
 
+for _command in (change_account, recall, agree):
+    mandate.add_command(_command)
+
+
 @mandate.command("accept")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @who_option
 @journal_option
 def accept(file: Path, who: str, journal: Place | None) -> None:
     """Open the case of the mandate in FILE. Everything that a real case must say has to be there."""
-    entrusted, _ = load_mandate(file)
+    entrusted = read_mandate(file)
     gaps = entrusted.gaps()
     if gaps:
         raise InputRefused(
@@ -65,10 +72,11 @@ def assign(case_id: str, person: str, role: str, who: str, journal: Place | None
 @mandate.command("move")
 @click.argument("case_id")
 @click.argument("asset")
-@click.argument("qty")
+@click.argument("qty", metavar="QTY|all")
 @click.argument("from_state")
 @click.argument("to_state")
 @click.option("--evidence", "pairs", multiple=True, metavar="KIND=REFERENCE", help="What shows it; several times.")
+@click.option("--value-hkd", help="The value of a transfer to a venue; from 8,000 on it needs the Travel Rule's data.")
 @who_option
 @journal_option
 def move(
@@ -78,25 +86,48 @@ def move(
     from_state: str,
     to_state: str,
     pairs: tuple[str, ...],
+    value_hkd: str | None,
     who: str,
     journal: Place | None,
 ) -> None:
     """Move QTY of ASSET between states (accepted, in_transit, credited, reserved, sold, recalled, returned).
 
-    Sent is not sold: only what a venue has credited can be reserved for a plan. Each way demands its evidence."""
+    Sent is not sold: only what a venue has credited can be reserved for a plan. Each way demands its evidence:
+
+    \b
+    accepted in_transit    transaction, ownership_proof, kyt, clearance, test_transfer; from HKD 8,000 on also
+                           originator, originator_account, originator_id, recipient, recipient_account
+    in_transit credited    transaction, venue_credit
+    in_transit accepted    transaction (it came back)
+    credited reserved      plan; done by `executor run`, as is what follows
+    reserved credited|sold plan; plan and parent
+    credited recalled      recall_order; done by `executor mandate agree`
+    recalled returned      transaction
+    accepted returned      transaction
+
+    The first transfer of an asset is a small one and names itself as test_transfer; later ones name one that a venue
+    has credited."""
     evidence = dict(pair.partition("=")[::2] for pair in pairs)
-    try:
-        amount = parse_amount(qty)
-    except ValueError as error:
-        raise InputRefused(f"QTY: {error}") from None
-    event = HoldingMoved(asset=asset, qty=amount, from_state=from_state, to_state=to_state, evidence=evidence, who=who)
+    asked = None if qty == "all" else amount("QTY", qty)
+    value = amount("--value-hkd", value_hkd) if value_hkd is not None else None
 
-    async def moved(opened: Journal) -> None:
-        fault = opened_case(opened, case_id).refuse_move(event)
-        await act(opened, case_id, event, fault, who, SystemClock())
+    async def moved(opened: Journal) -> Decimal:
+        case = opened_case(opened, case_id)
+        there = {state.value: have for state, have in case.holdings.get(asset, {}).items()}
+        moving = there.get(from_state, ZERO) if asked is None else asked
+        event = HoldingMoved(
+            asset=asset,
+            qty=moving,
+            from_state=from_state,
+            to_state=to_state,
+            evidence=evidence,
+            who=who,
+            value_hkd=value,
+        )
+        await act(opened, case_id, event, case.refuse_move(event), who, SystemClock())
+        return moving
 
-    with_journal(journal, moved)
-    click.echo(f"{plain(amount)} {asset}: {from_state} -> {to_state}")
+    click.echo(f"{plain(with_journal(journal, moved))} {asset}: {from_state} -> {to_state}")
 
 
 @mandate.command("show")
@@ -113,6 +144,7 @@ def show(case_id: str, journal: Place | None, as_json: bool) -> None:
     values = {
         "case": case.case_id,
         "mandate_hash": case.mandate_hash,
+        "proceeds_account": case.changes.proceeds_account,
         "mandate": case.mandate,
         "roles": {person: role.value for person, role in case.roles.items()},
         "holdings": {
@@ -128,6 +160,10 @@ def show(case_id: str, journal: Place | None, as_json: bool) -> None:
                 "approved_by": sorted(plan.approvals),
             }
             for plan in case.plans.values()
+        ],
+        "changes": [
+            {"change": key, **change.values, "asked_by": change.who, "agreed_by": sorted(change.agreed_by)}
+            for key, change in case.changes.asked.items()
         ],
     }
     click.echo(json.dumps(values, ensure_ascii=False, indent=None if as_json else 2))

@@ -17,6 +17,7 @@ from executor.cli.recording import recording
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
 from executor.engine.approval import require_approval
+from executor.engine.holdings import CaseCoins, sold_from_case
 from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
 from executor.errors import ExecutorError, NotApproved
@@ -40,7 +41,9 @@ def run(mandate: Path, kind: Kind, journal: Place | None, as_json: bool) -> int:
     """Sell MANDATE's holding by its plan. Ctrl-C stops in good order: resting orders are cancelled and the record is
     complete; the same command goes on where it stopped. A second Ctrl-C leaves at once.
 
-    Anywhere but on mocked venues the plan must have been frozen and approved by two people (`executor plan`)."""
+    Coins of an accepted case are reserved for the plan at the start; at the end what was sold is moved to sold and the
+    rest given back. Anywhere but on mocked venues the plan must have been frozen and approved by two people
+    (`executor plan`)."""
     entrusted, plan = load_mandate(mandate)
     if kind != "mock" and isinstance(place := journal_path(journal), Path) and not place.is_file():
         # Said before keys are asked for and before a journal is made: the engine would refuse just the same.
@@ -66,16 +69,17 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Di
         venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, needs_approval=kind != "mock")
-            return await _sold(runner, place, shown)
+            coins = CaseCoins(journal, mandate.case_id, plan, runner.digest, clock)
+            return await _sold(runner, journal, coins, place, shown)
     finally:
         await journal.aclose()
 
 
-async def _sold(runner: Runner, place: Place, shown: Display) -> ExitCode:
+async def _sold(runner: Runner, journal: Journal, coins: CaseCoins, place: Place, shown: Display) -> ExitCode:
     try:
         with _sole(place, runner.parent_id):
             _stop_on_signals(runner)
-            state = await runner.run()
+            state = await sold_from_case(runner, journal, coins)
     except ExecutorError:
         if runner.state.created is not None:
             finish(runner.state, shown, {})

@@ -13,12 +13,16 @@ from typing import Any
 from executor.domain.canonical import digest
 from executor.domain.case_events import (
     CaseOpened,
+    ChangeAgreed,
+    ChangeProposed,
     HoldingMoved,
     PlanApproved,
     PlanFrozen,
     PlanRevoked,
     RoleAssigned,
 )
+from executor.domain.changes import Changes
+from executor.domain.dossier import PAPERS, papers, refuse_transfer
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
 from executor.domain.signing import approval_message, verified
@@ -39,18 +43,16 @@ class HoldingState(StrEnum):
 
 # From each state, where coins may go, and what must show it.
 MOVES: dict[tuple[HoldingState, HoldingState], frozenset[str]] = {
-    (HoldingState.ACCEPTED, HoldingState.IN_TRANSIT): frozenset({"transaction", "ownership_proof", "kyt", "clearance"}),
-    (HoldingState.IN_TRANSIT, HoldingState.CREDITED): frozenset({"venue_credit"}),
+    (HoldingState.ACCEPTED, HoldingState.IN_TRANSIT): PAPERS,  # and more from a value on: executor.domain.dossier
+    (HoldingState.IN_TRANSIT, HoldingState.CREDITED): frozenset({"transaction", "venue_credit"}),
     (HoldingState.IN_TRANSIT, HoldingState.ACCEPTED): frozenset({"transaction"}),
     (HoldingState.CREDITED, HoldingState.RESERVED): frozenset({"plan"}),
     (HoldingState.RESERVED, HoldingState.CREDITED): frozenset({"plan"}),
-    (HoldingState.RESERVED, HoldingState.SOLD): frozenset({"parent"}),
+    (HoldingState.RESERVED, HoldingState.SOLD): frozenset({"plan", "parent"}),
     (HoldingState.CREDITED, HoldingState.RECALLED): frozenset({"recall_order"}),
     (HoldingState.RECALLED, HoldingState.RETURNED): frozenset({"transaction"}),
     (HoldingState.ACCEPTED, HoldingState.RETURNED): frozenset({"transaction"}),
 }
-# Transfers of this value or more carry originator and recipient data (Travel Rule, Hong Kong AML Guideline 12.11).
-TRAVEL_RULE_HKD = Decimal(8_000)
 
 
 @dataclass(slots=True)
@@ -75,6 +77,12 @@ class Case:
         self.roles: dict[str, Role] = {}
         self.holdings: dict[str, dict[HoldingState, Decimal]] = {}
         self.plans: dict[str, FrozenPlan] = {}
+        self.reserved: dict[str, Decimal] = {}  # by plan, what is reserved for it and not yet moved on
+        self.sold: dict[str, Decimal] = {}  # by plan
+        self.changes = Changes(case_id)
+        self._authorised: dict[str, str] | None = None  # person to role, as the mandate names them
+        self._on_the_way: set[str] = set()  # transactions of coins sent to a venue
+        self._arrived: set[tuple[str, str]] = set()  # asset and transaction of coins that a venue has credited
 
     # --- the fold -------------------------------------------------------------------------------------------------
 
@@ -88,9 +96,12 @@ class Case:
                 self.roles[event.person] = Role(event.role)
             case HoldingMoved():
                 self._fail(self.refuse_move(event))
-                states = self.holdings[event.asset]
-                states[HoldingState(event.from_state)] -= event.qty
-                states[HoldingState(event.to_state)] = add(states[HoldingState(event.to_state)], event.qty)
+                self._move(event)
+            case ChangeProposed():
+                self._fail(self.refuse_proposal(event))
+                self.changes.propose(event)
+            case ChangeAgreed():
+                self.changes.agree(event)
             case PlanFrozen():
                 self._fail(self.refuse_freeze(event))
                 self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
@@ -109,6 +120,26 @@ class Case:
             states = self.holdings.setdefault(holding["asset"], dict.fromkeys(HoldingState, ZERO))
             states[HoldingState.ACCEPTED] = add(states[HoldingState.ACCEPTED], Decimal(holding["qty"]))
 
+        people = event.mandate.get("authorised_people")
+        self._authorised = None if people is None else {each["person"]: each["role"] for each in people}
+        self.changes.proceeds_account = str(event.mandate.get("proceeds_account", ""))
+
+    def _move(self, event: HoldingMoved) -> None:
+        states, left, reached = self.holdings[event.asset], HoldingState(event.from_state), HoldingState(event.to_state)
+        states[left] -= event.qty
+        states[reached] = add(states[reached], event.qty)
+        if reached is HoldingState.IN_TRANSIT:
+            self._on_the_way.add(event.evidence["transaction"])
+        elif reached is HoldingState.CREDITED and left is HoldingState.IN_TRANSIT:
+            self._arrived.add((event.asset, event.evidence["transaction"]))
+        elif reached is HoldingState.RECALLED:
+            self.changes.recalled(event.evidence["recall_order"], event.qty)
+        if HoldingState.RESERVED in (left, reached):
+            plan, sign = event.evidence["plan"], 1 if reached is HoldingState.RESERVED else -1
+            self.reserved[plan] = self.reserved.get(plan, ZERO) + sign * event.qty
+        if reached is HoldingState.SOLD:
+            self.sold[event.evidence["plan"]] = self.sold.get(event.evidence["plan"], ZERO) + event.qty
+
     def _fail(self, fault: str) -> None:
         if fault:
             raise InvariantBroken(f"case {self.case_id}: {fault}")
@@ -119,6 +150,9 @@ class Case:
         """Why ``person`` cannot have ``role``; empty if they can."""
         if role not in set(Role):
             return f"'{role}' is no role; roles are {', '.join(Role)}"
+        if self._authorised is not None and self._authorised.get(person) != role:
+            named = self._authorised.get(person)
+            return f"the mandate names {person} as {named}" if named else f"the mandate does not authorise {person}"
         held = self.roles.get(person)
         return f"{person} is {held} in this case and can have no second role" if held not in (None, role) else ""
 
@@ -132,13 +166,36 @@ class Case:
             return f"states are {', '.join(HoldingState)}"
         if way not in MOVES:
             return f"coins cannot go from {move.from_state} to {move.to_state}"
-        missing = MOVES[way] - {kind for kind, reference in move.evidence.items() if reference}
+        wanted = papers(move) if way[1] is HoldingState.IN_TRANSIT else MOVES[way]
+        missing = wanted - {kind for kind, reference in move.evidence.items() if reference}
         if missing:
             return f"evidence is missing: {', '.join(sorted(missing))}"
         have = self.holdings[move.asset][way[0]]
         if move.qty <= 0 or move.qty > have:
             return f"{plain(move.qty)} {move.asset} cannot leave {move.from_state}: {plain(have)} are there"
+        return self._refuse_evidence(move, *way)
+
+    def _refuse_evidence(self, move: HoldingMoved, left: HoldingState, reached: HoldingState) -> str:
+        """Why the evidence, all kinds of which are there, does not show this move; empty if it does."""
+        if reached is HoldingState.IN_TRANSIT:
+            tested = {transaction for asset, transaction in self._arrived if asset == move.asset}
+            return refuse_transfer(move, self.holdings[move.asset][left], tested)
+        credit = left is HoldingState.IN_TRANSIT and reached is HoldingState.CREDITED
+        if credit and move.evidence["transaction"] not in self._on_the_way:
+            return f"no coins are on the way by transaction {move.evidence['transaction']}"
+        if reached is HoldingState.RECALLED:
+            return self.changes.refuse_recall(move.evidence["recall_order"], move.asset, move.qty)
+        plan = move.evidence.get("plan", "")
+        if reached is HoldingState.RESERVED and plan not in self.plans:
+            return f"no plan {plan[:12]} is frozen in case {self.case_id}"
+        if left is HoldingState.RESERVED and move.qty > self.reserved.get(plan, ZERO):
+            return f"{plain(self.reserved.get(plan, ZERO))} {move.asset} are reserved for plan {plan[:12]}"
         return ""
+
+    def refuse_proposal(self, event: ChangeProposed) -> str:
+        """Why this change cannot be asked for; empty if it can."""
+        credited = {asset: states[HoldingState.CREDITED] for asset, states in self.holdings.items()}
+        return self.changes.refuse_proposal(event, self.roles, credited)
 
     def refuse_freeze(self, event: PlanFrozen) -> str:
         """Why this plan cannot be frozen; empty if it can."""

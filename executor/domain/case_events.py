@@ -47,7 +47,8 @@ class RoleAssigned(Event, frozen=True, kw_only=True):
 
 
 class HoldingMoved(Event, frozen=True, kw_only=True):
-    """Coins moved from one state to another, with the evidence that shows it (kind to reference or hash)."""
+    """Coins moved from one state to another, with the evidence that shows it (kind to reference or hash). A transfer
+    to a venue says its value in HKD: from a threshold on it needs more evidence."""
 
     asset: str
     qty: Decimal
@@ -55,6 +56,7 @@ class HoldingMoved(Event, frozen=True, kw_only=True):
     to_state: str
     evidence: dict[str, str]
     who: str
+    value_hkd: Decimal | None = None
 
 
 class PlanFrozen(Event, frozen=True, kw_only=True):
@@ -85,6 +87,24 @@ class PlanRevoked(Event, frozen=True, kw_only=True):
     why: str
 
 
+class ChangeProposed(Event, frozen=True, kw_only=True):
+    """Somebody asked for another account for the proceeds, or for unsold coins back. ``change_hash`` is the SHA-256 of
+    ``change`` (case, kind, values, reason) and what others agree to."""
+
+    change_hash: str
+    change: dict[str, Any]
+    who: str
+
+
+class ChangeAgreed(Event, frozen=True, kw_only=True):
+    """A person agreed to exactly this change: Ed25519 over purpose, case and change hash."""
+
+    change_hash: str
+    person: str
+    public_key: str
+    signature: str
+
+
 class ActDenied(Event, frozen=True, kw_only=True):
     """Somebody tried what is not allowed; nothing was changed. Kept, because attempts are evidence too."""
 
@@ -102,6 +122,8 @@ CaseEvent = (
     | PlanFrozen
     | PlanApproved
     | PlanRevoked
+    | ChangeProposed
+    | ChangeAgreed
     | ActDenied
     | SettlementEvent
 )

@@ -180,6 +180,15 @@ class Document(Frozen):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class AuthorisedPerson(Frozen):
+    """Somebody whom the institution has named for this case, and the one role that they may have in it. ``person`` is
+    the name under which their key is enrolled."""
+
+    person: Code
+    name: str
+    role: Literal["operator", "checker", "risk", "settlement", "auditor", "admin"]
+
+
 class Affiliate(Frozen):
     """A counterparty, desk or person that may not buy: of the institution, its staff or their relatives."""
 
@@ -210,6 +219,7 @@ class Mandate(Frozen):
     platform: str = ""
     overseas_agent: str = ""
     deposit: Deposit | None = None
+    authorised_people: tuple[AuthorisedPerson, ...] = ()
     affiliates: tuple[Affiliate, ...] | None = None
     documents: tuple[Document, ...] = ()
     holdings: Annotated[tuple[Holding, ...], Field(min_length=1)]
@@ -221,7 +231,7 @@ class Mandate(Frozen):
         one; an empty affiliates register must be said to be empty)."""
         missing = [name for name in ("bureau", "platform") if not getattr(self, name)]
         missing += [name for name in ("deposit", "affiliates") if getattr(self, name) is None]
-        missing += [] if self.documents else ["documents"]
+        missing += [name for name in ("authorised_people", "documents") if not getattr(self, name)]
         for number, holding in enumerate(self.holdings):
             missing += [
                 f"holdings.{number}.{name}"
@@ -229,6 +239,13 @@ class Mandate(Frozen):
                 if not getattr(holding, name)
             ]
         return missing
+
+    @model_validator(mode="after")
+    def _one_person_one_role(self) -> "Mandate":
+        people = [each.person for each in self.authorised_people]
+        if len(set(people)) != len(people):
+            raise ValueError("authorised_people names a person twice: one person has one role in a case")
+        return self
 
     @model_validator(mode="after")
     def _credited_from_holdings(self) -> "Mandate":

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 # Names the purpose, so that a signature made for one thing can never be shown as one for another.
 _APPROVAL = b"disposal-executor plan approval v1\n"
+_CHANGE = b"disposal-executor case change v1\n"
 
 
 # The y coordinates of the points of small order, canonical or not. Under such a "key" a signature can be made that fits
@@ -36,6 +37,11 @@ def usable(public: str) -> bool:
 def approval_message(case_id: str, plan_hash: str) -> bytes:
     """The bytes that an approver signs: purpose, case, plan."""
     return _APPROVAL + f"{case_id}\n{plan_hash}\n".encode()
+
+
+def change_message(case_id: str, change_hash: str) -> bytes:
+    """The bytes that somebody signs who agrees to a change of a case: purpose, case, change."""
+    return _CHANGE + f"{case_id}\n{change_hash}\n".encode()
 
 
 def public_hex(private: Ed25519PrivateKey) -> str:

@@ -168,17 +168,123 @@ def test_coins_move_only_along_the_ways_with_their_evidence(
     assert why in case().refuse_move(move)
 
 
+DOSSIER = dict.fromkeys(("ownership_proof", "kyt", "clearance"), "reference")
+TRAVEL = dict.fromkeys(("originator", "originator_account", "originator_id", "recipient", "recipient_account"), "data")
+
+
+def sent(qty: str, transaction: str, test: str, *, hkd: str = "7999.99", **more: str) -> HoldingMoved:
+    """A transfer to a venue."""
+    evidence = {**DOSSIER, "transaction": transaction, "test_transfer": test, **more}
+    return HoldingMoved(
+        asset="BTC",
+        qty=Decimal(qty),
+        from_state="accepted",
+        to_state="in_transit",
+        evidence=evidence,
+        who="op",
+        value_hkd=Decimal(hkd),
+    )
+
+
+def credited(qty: str, transaction: str) -> HoldingMoved:
+    evidence = {"transaction": transaction, "venue_credit": "advice 1"}
+    return HoldingMoved(
+        asset="BTC", qty=Decimal(qty), from_state="in_transit", to_state="credited", evidence=evidence, who="op"
+    )
+
+
+def half_credited() -> Case:
+    """A case whose small test transfer, t1, was credited."""
+    made = case()
+    made.apply(sent("0.5", "t1", "t1"))
+    made.apply(credited("0.5", "t1"))
+    return made
+
+
 def test_coins_that_move_are_neither_lost_nor_made() -> None:
     made = case()
-    evidence = {"transaction": "t", "ownership_proof": "o", "kyt": "k", "clearance": "c"}
-    made.apply(
-        HoldingMoved(
-            asset="BTC", qty=Decimal("0.5"), from_state="accepted", to_state="in_transit", evidence=evidence, who="op"
-        )
-    )
+    made.apply(sent("0.5", "t1", "t1"))
     states = made.holdings["BTC"]
     assert (states[HoldingState.ACCEPTED], states[HoldingState.IN_TRANSIT]) == (Decimal("1.5"), Decimal("0.5"))
     assert sum(states.values()) == 2
+
+
+def test_from_8000_hkd_on_a_transfer_carries_who_sends_and_who_receives() -> None:
+    """The Travel Rule binds at the threshold, not above it; the value must be said."""
+    assert half_credited().refuse_move(sent("1", "t2", "t1")) == ""
+    assert "originator, originator_account, originator_id, recipient" in half_credited().refuse_move(
+        sent("1", "t2", "t1", hkd="8000")
+    )
+    assert half_credited().refuse_move(sent("1", "t2", "t1", hkd="8000", **TRAVEL)) == ""
+    unsaid = HoldingMoved(
+        asset="BTC",
+        qty=Decimal(1),
+        from_state="accepted",
+        to_state="in_transit",
+        evidence={**DOSSIER, **TRAVEL, "transaction": "t2", "test_transfer": "t1"},
+        who="op",
+    )
+    assert "value of the transfer in HKD" in half_credited().refuse_move(unsaid)
+
+
+@pytest.mark.parametrize(
+    ("made", "move", "why"),
+    [
+        (case(), sent("1", "t1", "t0"), "send a small test first"),
+        (case(), sent("2", "t1", "t1"), "a test of all 2 BTC is no test"),
+        (half_credited(), credited("0.1", "t9"), "no coins are on the way by transaction t9"),
+    ],
+    ids=["no-test", "all-at-once", "credit-without-transfer"],
+)
+def test_a_small_transfer_comes_first_and_a_credit_names_its_transfer(made: Case, move: HoldingMoved, why: str) -> None:
+    if move.from_state == "in_transit":
+        made.apply(sent("0.1", "t2", "t1"))
+    assert why in made.refuse_move(move)
+
+
+def test_a_transfer_under_way_does_not_prove_itself() -> None:
+    """Only a test that has arrived is one."""
+    made = case()
+    made.apply(sent("0.5", "t1", "t1"))
+    assert "has credited" in made.refuse_move(sent("1", "t2", "t1"))
+
+
+def reserved(qty: str, plan: str = HASH) -> HoldingMoved:
+    return HoldingMoved(
+        asset="BTC",
+        qty=Decimal(qty),
+        from_state="credited",
+        to_state="reserved",
+        evidence={"plan": plan},
+        who="op",
+    )
+
+
+def test_coins_are_reserved_for_a_plan_and_leave_it_only_under_it() -> None:
+    made = half_credited()
+    assert "no plan" in made.refuse_move(reserved("0.5", "f" * 64))
+    made.apply(reserved("0.4"))
+    for evidence in ({"plan": "f" * 64, "parent": "p"}, {"plan": HASH, "parent": "p"}):
+        move = HoldingMoved(
+            asset="BTC", qty=Decimal("0.4"), from_state="reserved", to_state="sold", evidence=evidence, who="x"
+        )
+        assert (made.refuse_move(move) == "") == (evidence["plan"] == HASH)
+    made.apply(move)
+    assert (made.reserved[HASH], made.sold[HASH], made.holdings["BTC"][HoldingState.SOLD]) == (
+        Decimal(0),
+        Decimal("0.4"),
+        Decimal("0.4"),
+    )
+
+
+def test_the_mandate_names_who_may_have_which_role() -> None:
+    made = Case(CASE)
+    people_named = [{"person": "ch", "name": "Checker", "role": "checker"}]
+    mandate = {"holdings": [{"asset": "BTC", "qty": "2"}], "authorised_people": people_named}
+    made.apply(CaseOpened(case_id=CASE, mandate=mandate, mandate_hash="-", who="op"))
+    assert made.refuse_role("ch", "checker") == ""
+    assert "names ch as checker" in made.refuse_role("ch", "risk")
+    assert "does not authorise li" in made.refuse_role("li", "risk")
 
 
 def test_a_malformed_signature_is_no_signature() -> None:

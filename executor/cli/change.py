@@ -1,0 +1,104 @@
+"""`executor mandate change-account|recall|agree`: what lets value leave a case is asked for by one, agreed by two."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.clock import SystemClock
+from executor.cli.amounts import amount
+from executor.cli.keys import load_private
+from executor.cli.record import journal_option, who_option, why_option, with_journal
+from executor.domain.canonical import digest
+from executor.domain.case import Case, HoldingState
+from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved
+from executor.domain.changes import PROCEEDS_ACCOUNT, RECALL
+from executor.domain.money import parse_amount, plain
+from executor.domain.signing import change_message, public_hex, sign
+from executor.engine.approval import act, load_people, opened_case
+from executor.journal.journal import Journal
+from executor.journal.open import Place
+
+
+@click.command("change-account")
+@click.argument("case_id")
+@click.argument("account")
+@who_option
+@why_option
+@journal_option
+def change_account(case_id: str, account: str, who: str, why: str, journal: Place | None) -> None:
+    """Ask that the proceeds of the case go to ACCOUNT. It takes effect when two others have agreed."""
+    _propose({"case_id": case_id, "kind": PROCEEDS_ACCOUNT, "account": account, "why": why}, who, journal)
+
+
+@click.command("recall")
+@click.argument("case_id")
+@click.argument("asset")
+@click.argument("qty", metavar="QTY|all")
+@click.option("--to", "address", required=True, help="The controlled wallet to which the coins go back.")
+@who_option
+@why_option
+@journal_option
+def recall(case_id: str, asset: str, qty: str, address: str, who: str, why: str, journal: Place | None) -> None:
+    """Ask that QTY of ASSET, credited and unsold, go back to a wallet. Carried out when two others have agreed."""
+    values = {"case_id": case_id, "kind": RECALL, "asset": asset, "address": address, "why": why}
+    if qty != "all":
+        _propose(values | {"qty": plain(amount("QTY", qty))}, who, journal)
+        return
+
+    async def there(opened: Journal) -> str:
+        states = opened_case(opened, case_id).holdings.get(asset, {})
+        return plain(states[HoldingState.CREDITED]) if states else "0"
+
+    _propose(values | {"qty": with_journal(journal, there)}, who, journal)
+
+
+@click.command("agree")
+@click.argument("case_id")
+@click.argument("change_hash")
+@click.option("--person", required=True, help="Who agrees: checker or risk in this case.")
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
+@journal_option
+def agree(case_id: str, change_hash: str, person: str, key: Path, journal: Place | None) -> None:
+    """Sign exactly the change with CHANGE_HASH. Two people must, neither of them the one who asked."""
+    private = load_private(key)
+    signature = sign(private, change_message(case_id, change_hash))
+    event = ChangeAgreed(change_hash=change_hash, person=person, public_key=public_hex(private), signature=signature)
+
+    async def agreed(opened: Journal) -> str:
+        case = opened_case(opened, case_id)
+        fault = case.changes.refuse_agreement(event, case.roles, load_people(opened))
+        await act(opened, case_id, event, fault, person, SystemClock())
+        case = opened_case(opened, case_id)
+        change = case.changes.asked[change_hash]
+        if not change.in_force:
+            return "one more must agree"
+        if change.values["kind"] == RECALL:
+            await _carry_out(opened, case, change_hash)
+        return "the change is in force"
+
+    click.echo(f"agreed by {person}; {with_journal(journal, agreed)}")
+
+
+async def _carry_out(opened: Journal, case: Case, change_hash: str) -> None:
+    values = case.changes.asked[change_hash].values
+    move = HoldingMoved(
+        asset=values["asset"],
+        qty=parse_amount(values["qty"]),
+        from_state=HoldingState.CREDITED,
+        to_state=HoldingState.RECALLED,
+        evidence={"recall_order": change_hash},
+        who="executor",
+    )
+    await act(opened, case.case_id, move, case.refuse_move(move), "executor", SystemClock())
+
+
+def _propose(change: dict[str, Any], who: str, journal: Place | None) -> None:
+    event = ChangeProposed(change_hash=digest(change), change=change, who=who)
+
+    async def proposed(opened: Journal) -> None:
+        case = opened_case(opened, change["case_id"])
+        await act(opened, case.case_id, event, case.refuse_proposal(event), who, SystemClock())
+
+    with_journal(journal, proposed)
+    click.echo(f"asked for: change {event.change_hash}; two others must agree")

@@ -1,0 +1,104 @@
+"""Changes that would let value leave a case: another account for the proceeds, unsold coins back to a wallet.
+
+One person asks, two others agree by signature; nobody can do both, because the roles of a case exclude each other. (The
+deposit exists because people abscond, Caixin; the thefts on record were by people who could act alone.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from executor.domain.canonical import digest
+from executor.domain.case_events import ChangeAgreed, ChangeProposed
+from executor.domain.money import ZERO, add, parse_amount, plain
+from executor.domain.people import APPROVERS, People, Role
+from executor.domain.signing import change_message, verified
+
+AGREEMENTS_NEEDED = 2
+PROPOSERS = frozenset({Role.OPERATOR, Role.SETTLEMENT})
+PROCEEDS_ACCOUNT, RECALL = "proceeds_account", "recall"
+
+
+@dataclass(slots=True)
+class Change:
+    """One change as it was asked for, and who has agreed. ``used`` is how much of a recall has been carried out."""
+
+    values: dict[str, Any]
+    who: str
+    agreed_by: set[str] = field(default_factory=set)
+    used: Decimal = ZERO
+
+    @property
+    def in_force(self) -> bool:
+        """True once enough people have agreed."""
+        return len(self.agreed_by) >= AGREEMENTS_NEEDED
+
+
+class Changes:
+    """The changes asked for in one case. ``proceeds_account`` is where the proceeds go now."""
+
+    def __init__(self, case_id: str) -> None:
+        self.case_id = case_id
+        self.proceeds_account = ""
+        self.asked: dict[str, Change] = {}
+
+    def propose(self, event: ChangeProposed) -> None:
+        """Take a proposal of the record."""
+        self.asked[event.change_hash] = Change(event.change, event.who)
+
+    def agree(self, event: ChangeAgreed) -> None:
+        """Take an agreement of the record. The second one puts the change in force."""
+        change = self.asked[event.change_hash]
+        change.agreed_by.add(event.person)
+        if change.in_force and change.values["kind"] == PROCEEDS_ACCOUNT:
+            self.proceeds_account = change.values["account"]
+
+    def refuse_proposal(self, event: ChangeProposed, roles: Mapping[str, Role], credited: Mapping[str, Decimal]) -> str:
+        """Why this change cannot be asked for; empty if it can. ``credited``: what each asset has to recall."""
+        values = event.change
+        if digest(values) != event.change_hash or values.get("case_id") != self.case_id:
+            return "the change does not have the hash that it is asked for under, or is for another case"
+        if event.change_hash in self.asked:
+            return "exactly this change was asked for already"
+        if roles.get(event.who) not in PROPOSERS:
+            return f"{event.who} is neither operator nor settlement in this case"
+        if values["kind"] == PROCEEDS_ACCOUNT:
+            same = values["account"] == self.proceeds_account
+            return f"the proceeds go to {values['account']} already" if same else ""
+        qty, have = parse_amount(values["qty"]), credited.get(values["asset"], ZERO)
+        if qty <= 0 or qty > have:
+            return f"{plain(qty)} {values['asset']} cannot be recalled: {plain(have)} are credited and unsold"
+        return ""
+
+    def refuse_agreement(self, event: ChangeAgreed, roles: Mapping[str, Role], people: People) -> str:
+        """Why this agreement does not count; empty if it does."""
+        change = self.asked.get(event.change_hash)
+        if change is None:
+            return f"no change {event.change_hash[:12]} was asked for in case {self.case_id}"
+        if change.in_force:
+            return "the change is in force already"
+        if event.person == change.who:
+            return f"{event.person} asked for the change and cannot agree to it"
+        if roles.get(event.person) not in APPROVERS:
+            return f"{event.person} is neither checker nor risk in this case"
+        if people.speaks_for(event.public_key) != event.person:
+            return f"the key does not speak for {event.person}: it is unknown, another's, or revoked"
+        if not verified(event.public_key, change_message(self.case_id, event.change_hash), event.signature):
+            return "the signature does not fit this case and change"
+        return ""
+
+    def refuse_recall(self, change_hash: str, asset: str, qty: Decimal) -> str:
+        """Why these coins cannot be recalled under this change; empty if they can."""
+        change = self.asked.get(change_hash)
+        if change is None or change.values["kind"] != RECALL or not change.in_force:
+            return "recall_order must be a recall to which two people have agreed (`executor mandate recall`)"
+        left = parse_amount(change.values["qty"]) - change.used
+        if change.values["asset"] != asset or qty > left:
+            return f"the recall is for {change.values['qty']} {change.values['asset']}, of which {plain(left)} are left"
+        return ""
+
+    def recalled(self, change_hash: str, qty: Decimal) -> None:
+        """Take a recall that was carried out."""
+        change = self.asked[change_hash]
+        change.used = add(change.used, qty)

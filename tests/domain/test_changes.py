@@ -1,0 +1,107 @@
+"""Changes that would let value leave a case need one who asks and two others who agree."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executor.domain.canonical import digest
+from executor.domain.case import Case, HoldingState
+from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved, KeyRevoked
+from executor.domain.signing import approval_message, change_message, public_hex, sign
+from executor.errors import InvariantBroken
+from tests.domain.test_case import CASE, KEYS, half_credited, people
+
+ACCOUNT = {"case_id": CASE, "kind": "proceeds_account", "account": "new account", "why": "closed"}
+RECALL = {"case_id": CASE, "kind": "recall", "asset": "BTC", "qty": "0.3", "address": "a", "why": "judgment"}
+
+
+def asked(change: dict[str, Any], who: str = "op") -> ChangeProposed:
+    return ChangeProposed(change_hash=digest(change), change=change, who=who)
+
+
+def agreed(person: str, change: dict[str, Any], key: str = "") -> ChangeAgreed:
+    private = KEYS[key or person]
+    signature = sign(private, change_message(CASE, digest(change)))
+    return ChangeAgreed(change_hash=digest(change), person=person, public_key=public_hex(private), signature=signature)
+
+
+def refusal(made: Case, event: ChangeAgreed) -> str:
+    return made.changes.refuse_agreement(event, made.roles, people())
+
+
+def test_the_account_changes_when_two_others_have_agreed() -> None:
+    made = half_credited()
+    made.changes.proceeds_account = "old account"
+    made.apply(asked(ACCOUNT))
+    for person, now in (("ch", "old account"), ("ch", "old account"), ("ri", "new account")):
+        assert refusal(made, agreed(person, ACCOUNT)) == ""
+        made.apply(agreed(person, ACCOUNT))  # the same person twice is one person
+        assert made.changes.proceeds_account == now
+    assert "in force already" in refusal(made, agreed("ch", ACCOUNT))
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (agreed("op", ACCOUNT), "asked for the change"),
+        (agreed("ri", ACCOUNT, key="ch"), "does not speak for ri"),
+        (agreed("xx", ACCOUNT), "neither checker nor risk"),
+        (agreed("ch", RECALL), "no change"),
+    ],
+    ids=["own", "borrowed-key", "no-role", "another-change"],
+)
+def test_an_agreement_that_does_not_count(event: ChangeAgreed, why: str) -> None:
+    made = half_credited()
+    made.apply(asked(ACCOUNT))
+    assert why in refusal(made, event)
+
+
+def test_a_signature_for_a_plan_is_none_for_a_change_and_a_revoked_key_is_none() -> None:
+    made = half_credited()
+    made.apply(asked(ACCOUNT))
+    signature = sign(KEYS["ch"], approval_message(CASE, digest(ACCOUNT)))
+    event = ChangeAgreed(
+        change_hash=digest(ACCOUNT), person="ch", public_key=public_hex(KEYS["ch"]), signature=signature
+    )
+    assert "does not fit" in refusal(made, event)
+    known = people()
+    known.apply(KeyRevoked(person="ch", public_key=public_hex(KEYS["ch"]), voids=[], who="admin", why="lost"))
+    assert "revoked" in made.changes.refuse_agreement(agreed("ch", ACCOUNT), made.roles, known)
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (asked(ACCOUNT, who="ch"), "neither operator nor settlement"),
+        (asked({**RECALL, "qty": "0.6"}), "0.5 are credited"),
+        (asked({**RECALL, "asset": "ETH"}), "0 are credited"),
+        (asked({**ACCOUNT, "case_id": "OTHER"}), "another case"),
+        (ChangeProposed(change_hash="0" * 64, change=ACCOUNT, who="op"), "hash"),
+    ],
+    ids=["approver", "too-much", "no-such-asset", "other-case", "edited"],
+)
+def test_a_change_that_cannot_be_asked_for(event: ChangeProposed, why: str) -> None:
+    assert why in half_credited().refuse_proposal(event)
+    with pytest.raises(InvariantBroken):
+        half_credited().apply(event)
+
+
+def recalled(qty: str) -> HoldingMoved:
+    evidence = {"recall_order": digest(RECALL)}
+    return HoldingMoved(
+        asset="BTC", qty=Decimal(qty), from_state="credited", to_state="recalled", evidence=evidence, who="x"
+    )
+
+
+def test_coins_are_recalled_only_as_two_have_agreed_and_only_once() -> None:
+    made = half_credited()
+    assert "two people have agreed" in made.refuse_move(recalled("0.3"))
+    made.apply(asked(RECALL))
+    made.apply(agreed("ch", RECALL))
+    assert "two people have agreed" in made.refuse_move(recalled("0.3"))
+    made.apply(agreed("ri", RECALL))
+    assert "of which 0.3 are left" in made.refuse_move(recalled("0.31"))
+    made.apply(recalled("0.3"))
+    assert made.holdings["BTC"][HoldingState.RECALLED] == Decimal("0.3")
+    assert "of which 0 are left" in made.refuse_move(recalled("0.1"))
