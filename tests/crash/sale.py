@@ -27,7 +27,7 @@ from tests.cli.commands import PROGRAM, ROOT, Table, environment, otc, plan, twa
 from tests.cli.processes import CALM, Watched, two_free_ports, watched
 
 VENUES = ("osl", "hashkey")
-QTY = Decimal("0.16")
+QTY = Decimal("0.1")
 CREDITED = Decimal("600")
 RESTARTS = 4
 PATIENCE_S = 120
@@ -40,12 +40,11 @@ _QUICK = {
 
 
 def small_plan() -> Table:
-    """Two rounds of slices that rest and then cross, and of slices that cross, on both books, and clips by quote."""
+    """A slice that rests and then crosses, slices that cross at a book of their own, and a clip by quote."""
     return plan(
-        twap("0.06", slices=2, style="rest_then_cross", rest_for="1s", catch_up="3"),
+        twap("0.04", slices=1, style="rest_then_cross", rest_for="1s", catch_up="3"),
         twap("0.04", slices=2, catch_up="3", venues=["hashkey"]),
-        twap("0.02", slices=1, catch_up="3", venues=["osl"]),
-        otc("0.04", clip="0.02", pause="1s"),
+        otc("0.02", clip="0.02", pause="1s"),
         qty=str(QTY),
         floor_px="80000",
         duration="20s",

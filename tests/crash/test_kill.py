@@ -24,11 +24,11 @@ pytestmark = pytest.mark.usefixtures("strace")
 
 COUNTED = "CRASH_POINTS"  # what `python -m tests.crash.points` printed: run them all
 SAMPLE = {
-    "before a write to the log": (40, 128),
+    "before a write to the log": (40, 100),
     "before a write is durable": (14,),
     "after a write is durable": (12, 36),
-    "before something is sent": (60, 95),
-    "before something is received": (110, 170),
+    "before something is sent": (50, 80),
+    "before something is received": (90, 160),
     "folding: write": (3,),
     "folding: sync": (1,),
     "folding: size": (1,),
