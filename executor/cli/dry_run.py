@@ -88,24 +88,27 @@ def rehearse(
     if seed is not None:
         plan = plan.model_copy(update={"seed": seed})
     candles = market.candles(plan) if market is not None else None
-    spec = _spec(mandate, plan, candles, start_px)
+    spec = world_of(mandate, plan, candles, start_px)
     if journal is not None and ":/" in journal.as_posix():
         raise InputRefused("--journal: a rehearsal keeps its record in a file, never in a database of real ones")
     if journal is not None and journal.exists():
         raise InputRefused(f"{journal} exists already; a rehearsal keeps its record in a new file")
-    scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
     shown = display(as_json)
     try:
-        return int(
-            run_virtual(
-                _run(mandate, plan, spec, journal or scratch / "journal.sqlite", shown, kept=journal is not None)
-            )
-        )
-    except TapeExhausted as error:
-        name = market.path if market is not None else mandate_path
-        raise InputRefused(f"{name}: the candles end before the plan does ({error}); give a longer file") from None
+        return int(run_once(mandate, plan, spec, shown, journal))
     finally:
         shown.close()
+
+
+def run_once(mandate: Mandate, plan: Plan, spec: WorldSpec, shown: Display, journal: Path | None = None) -> ExitCode:
+    """Run a plan in the world of ``spec``, in virtual time. Its record is thrown away unless ``journal`` keeps it."""
+    scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
+    place = journal or scratch / "journal.sqlite"
+    try:
+        return run_virtual(_run(mandate, plan, spec, place, shown, kept=journal is not None))
+    except TapeExhausted as error:
+        raise InputRefused(f"--market: the candles end before the plan does ({error}); give a longer file") from None
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -136,7 +139,8 @@ async def _sold(runner: Runner, shown: Display) -> ExitCode:
     return finish(state, shown, {})
 
 
-def _spec(mandate: Mandate, plan: Plan, candles: list[Candle] | None, start_px: str | None) -> WorldSpec:
+def world_of(mandate: Mandate, plan: Plan, candles: list[Candle] | None, start_px: str | None) -> WorldSpec:
+    """The simulated world in which a plan is rehearsed. Raises ``InputRefused`` for a price that is none."""
     try:
         px = Decimal(start_px) if start_px else plan.floor_px * _WARM_UP_PX_ABOVE_FLOOR
     except ArithmeticError:

@@ -12,6 +12,7 @@ from adapters.clock import SystemClock
 from config.mandates import load_mandate
 from executor.cli.keys import load_private
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
+from executor.cli.replay import VolumeUnit, market_options, recording
 from executor.domain.canonical import canonical
 from executor.domain.case_events import PlanApproved, PlanFrozen, PlanRevoked
 from executor.domain.ids import frozen_plan, plan_hash
@@ -23,7 +24,7 @@ from executor.journal.open import Place
 
 @click.group("plan")
 def plan() -> None:
-    """A plan: its canonical bytes, its hash, and the people who stand behind it."""
+    """A plan: what it will do, its canonical bytes, its hash, and the people who stand behind it."""
 
 
 @plan.command("hash")
@@ -34,6 +35,30 @@ def show_hash(file: Path, as_bytes: bool) -> None:
     mandate, drawn = load_mandate(file)
     frozen = frozen_plan(mandate.case_id, drawn.model_dump(mode="json"))
     click.echo(canonical(frozen).decode() if as_bytes else plan_hash(frozen))
+
+
+@plan.command("show")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--runs", type=click.IntRange(1, 100), default=5, show_default=True, help="Dry runs, a seed each.")
+@market_options
+@click.option("--start-px", help="Price at which the simulated market begins; default 10 % above the floor.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with every slice.")
+def show(
+    file: Path,
+    runs: int,
+    market: Path | None,
+    volume_unit: VolumeUnit | None,
+    begin: str | None,
+    start_px: str | None,
+    as_json: bool,
+) -> None:
+    """Preview the plan of the mandate in FILE: slices, expected duration and cost, distance to floor and caps.
+
+    The expectation comes from dry runs in simulated markets, one for each seed from the plan's own on; the range holds
+    the mean with 95 % confidence. A plan that cannot be done is refused, each rule that binds named (exit 5)."""
+    from executor.cli import preview  # brings the simulated market, which no other command here needs
+
+    preview.show(file, runs, recording(market, volume_unit, begin), start_px, as_json=as_json)
 
 
 @plan.command("freeze")

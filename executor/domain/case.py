@@ -120,8 +120,9 @@ class Case:
             states = self.holdings.setdefault(holding["asset"], dict.fromkeys(HoldingState, ZERO))
             states[HoldingState.ACCEPTED] = add(states[HoldingState.ACCEPTED], Decimal(holding["qty"]))
 
+        # A case without a list (a rehearsal: `mandate accept` demands one) has nobody to compare with.
         people = event.mandate.get("authorised_people")
-        self._authorised = None if people is None else {each["person"]: each["role"] for each in people}
+        self._authorised = {each["person"]: each["role"] for each in people} if people else None
         self.changes.proceeds_account = str(event.mandate.get("proceeds_account", ""))
 
     def _move(self, event: HoldingMoved) -> None:

@@ -1,0 +1,215 @@
+"""`executor plan show`: what a plan will do before anybody signs it, and whether it can be done at all."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.candles import Candle
+from config.mandates import load_mandate
+from executor.cli.dry_run import run_once, world_of
+from executor.cli.replay import Recording
+from executor.domain.events import (
+    FillRecorded,
+    ParentCreated,
+    ParentFinished,
+    ParentWaiting,
+    ParentWorking,
+    SliceStarted,
+)
+from executor.domain.ids import frozen_plan, plan_hash
+from executor.domain.money import multiples, plain
+from executor.domain.plan import Mandate, Plan, TwapLeg
+from executor.errors import RuleRefused
+from executor.journal.line import Line
+from executor.report.preview import Rehearsed, preview
+from executor.strategy.schedule import schedule
+
+_SHOWN = 8  # slices of a leg that are told to people; --json has all of them
+_LOT = Decimal("0.00000001")  # the venue's own step, which may be coarser, is known only when it is asked
+
+
+class Watching:
+    """A display that keeps what a preview needs of one rehearsal."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] | None = None
+        self.created: ParentCreated | None = None
+        self.fills: list[tuple[datetime, FillRecorded]] = []
+        self.mids: list[Decimal] = []
+        self.waited: dict[str, timedelta] = {}
+        self._waiting: tuple[str, datetime] | None = None
+
+    def event(self, line: Line) -> None:
+        """Take one event of the record."""
+        match line.event:
+            case ParentCreated() as created:
+                self.created = created
+            case FillRecorded() as fill:
+                self.fills.append((line.at, fill))
+            case SliceStarted(mid_px=Decimal() as mid):
+                self.mids.append(mid)
+            case ParentWaiting(rule=rule):
+                self._wait_ends(line.at)
+                self._waiting = rule, line.at
+            case ParentWorking() | ParentFinished():
+                self._wait_ends(line.at)
+            case _:
+                pass
+
+    def summary(self, values: dict[str, Any]) -> None:
+        """Keep the summary."""
+        self.values = values
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _wait_ends(self, at: datetime) -> None:
+        if self._waiting is not None:
+            rule, since = self._waiting
+            self.waited[rule] = self.waited.get(rule, timedelta(0)) + (at - since)
+            self._waiting = None
+
+    def rehearsed(self, seed: int) -> Rehearsed:
+        """What the run came to."""
+        assert self.values is not None  # the run has shown its summary
+        assert self.created is not None
+        took = self.fills[-1][0] - self.created.starts_at if self.fills else None
+        return Rehearsed(
+            seed=seed,
+            summary=self.values,
+            took=took,
+            lowest_fill=min((fill.px for _, fill in self.fills), default=None),
+            lowest_mid=min(self.mids, default=None),
+            waited=self.waited,
+            caps=(),
+        )
+
+
+def show(file: Path, runs: int, replayed: Recording | None, start_px: str | None, *, as_json: bool) -> None:
+    """Rehearse the plan of the mandate in ``file`` and show what is to be expected. Raises ``RuleRefused`` if it cannot
+    be done."""
+    mandate, plan = load_mandate(file)
+    candles = replayed.candles(plan) if replayed is not None else None
+    found = [_one(mandate, plan, seed, candles, start_px) for seed in range(plan.seed, plan.seed + runs)]
+    values = {
+        "plan": plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json"))),
+        "case": mandate.case_id,
+        "asset": plan.asset,
+        "quote_asset": plan.quote_asset,
+        "qty": plain(plan.qty),
+        "venues": list(plan.venues),
+        "window_s": plan.duration,
+        "slices": _slices(plan),
+        "expected": preview(found),
+    }
+    if as_json:
+        click.echo(json.dumps(values))
+    else:
+        _show(plan, values)
+
+
+def _one(mandate: Mandate, plan: Plan, seed: int, candles: list[Candle] | None, start_px: str | None) -> Rehearsed:
+    seen = Watching()
+    drawn = plan.model_copy(update={"seed": seed})
+    try:
+        run_once(mandate, drawn, world_of(mandate, drawn, candles, start_px), seen)
+    except RuleRefused as refused:
+        if seen.values is None:
+            raise RuleRefused(f"{refused}\nNothing was frozen or sent; change the plan and look again") from None
+        raise
+    result = seen.rehearsed(seed)
+    click.echo(f"dry run with seed {seed}: sold {result.summary['sold']} of {result.summary['asked']}", err=True)
+    return result
+
+
+def _slices(plan: Plan) -> list[dict[str, Any]]:
+    """Every planned slice or clip, by leg: when (seconds from the start; for clips the earliest) and how much."""
+    found: list[dict[str, Any]] = []
+    for number, leg in enumerate(plan.legs):
+        if isinstance(leg, TwapLeg):
+            start = plan.starts_at or datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+            pieces = schedule(leg, starts_at=start, duration_s=plan.duration, lot=_LOT, seed=plan.seed)
+            found += [
+                {
+                    "leg": number,
+                    "number": p.number,
+                    "at_s": (p.due_at - start) // timedelta(seconds=1),
+                    "qty": plain(p.qty),
+                }
+                for p in pieces
+            ]
+        else:
+            clips = multiples(leg.qty, leg.clip)
+            sizes = [leg.clip] * (clips - 1) + [leg.qty - leg.clip * (clips - 1)]
+            found += [
+                {"leg": number, "number": n + 1, "at_s": n * leg.pause, "qty": plain(size)}
+                for n, size in enumerate(sizes)
+            ]
+    return found
+
+
+def _show(plan: Plan, values: dict[str, Any]) -> None:
+    """The preview for people."""
+    expected = values["expected"]
+    click.echo(f"plan {values['plan']}")
+    click.echo(f"sells {values['qty']} {plan.asset} at {', '.join(plan.venues)} within {_clock(plan.duration)}\n")
+    for number, leg in enumerate(plan.legs):
+        mine = [piece for piece in values["slices"] if piece["leg"] == number]
+        what = "slices" if isinstance(leg, TwapLeg) else "clips by quote, at the earliest"
+        click.echo(f"leg {number}: {plain(leg.qty)} {plan.asset} in {len(mine)} {what}")
+        for piece in mine[:_SHOWN]:
+            click.echo(f"  {piece['number']:>5}  +{_clock(piece['at_s'])}  {piece['qty']}")
+        if len(mine) > _SHOWN:
+            click.echo(f"        and {len(mine) - _SHOWN} more, the last at +{_clock(mine[-1]['at_s'])}")
+    runs = len(expected["seeds"])
+    click.echo(f"\nexpected, by {runs} dry runs with seeds {expected['seeds'][0]} to {expected['seeds'][-1]}")
+    sold = expected["sold_pct"]
+    rows = [
+        ("completed", f"{expected['completed']} of {runs}; sold {sold['least']} % to {sold['most']} %"),
+        ("duration", _range(expected["duration_s"], _clock_of)),
+        ("cost against arrival", _range(expected["cost_bps_against_arrival"], _bps)),
+        ("cost against interval", _range(expected["cost_bps_against_interval"], _bps)),
+        ("floor", _floor(expected, plan.quote_asset)),
+    ]
+    rows += [("waited", f"up to {_clock(seconds)} for rule {rule}") for rule, seconds in expected["waited_s"].items()]
+    rows += [
+        (
+            f"cap {cap['rule']}",
+            f"{cap['used_pct']} % used at its fullest ({cap['used']} of {cap['most']} {cap['unit']})",
+        )
+        for cap in expected["caps"]
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"  {name:<{width}}  {value}")
+
+
+def _floor(expected: dict[str, Any], quote: str) -> str:
+    fill, mid = expected["lowest_fill_over_floor_bps"], expected["lowest_mid_over_floor_bps"]
+    lowest = "nothing was sold" if fill is None else f"the lowest fill was {fill} bps over it"
+    return f"{expected['floor_px']} {quote}; {lowest}" + ("" if mid is None else f", the lowest mid {mid} bps")
+
+
+def _range(found: dict[str, str | None] | None, told: Any) -> str:
+    if found is None:
+        return "nothing can be said: nothing was sold"
+    seen = f"seen {told(found['least'])} to {told(found['most'])}"
+    if found["low"] is None:
+        return f"{told(found['mean'])}; a single run has no confidence range"
+    return f"{told(found['mean'])} ({told(found['low'])} to {told(found['high'])} with 95 % confidence; {seen})"
+
+
+def _bps(text: str) -> str:
+    return f"{text} bps"
+
+
+def _clock_of(text: str) -> str:
+    return _clock(int(Decimal(text)))
+
+
+def _clock(seconds: int) -> str:
+    return str(timedelta(seconds=max(0, seconds)))
