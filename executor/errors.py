@@ -56,6 +56,12 @@ class InvariantBroken(RecordBroken):
     """An event would break a rule that must always hold (never more sold than asked); nothing was written or sent."""
 
 
+class NotReconciled(ExecutorError):
+    """A case is not at zero: steps are missing or figures differ, each named; get the missing paper or correct it."""
+
+    exit_code = ExitCode.NOT_RECONCILED
+
+
 class JournalFailed(ExecutorError):
     """The record cannot be written (disk full, I/O error) and nothing more is sent; make room or repair, run again."""
 

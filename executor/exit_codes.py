@@ -23,4 +23,5 @@ class ExitCode(IntEnum):
     STOPPED = 6, "A person or a guard paused, halted or killed the parent order before it was complete."
     UNREACHABLE = 7, "A venue could not be reached; what was sent and stays unanswered counts as exposure."
     RECORD_FAILED = 8, "The journal did not verify: treat it as evidence, do not go on, keep a copy."
+    NOT_RECONCILED = 9, "A case does not reconcile to zero: the output names each break and each missing step."
     INTERRUPTED = 130, "Stopped by Ctrl-C or a termination signal; starting again continues from the journal."

@@ -58,6 +58,6 @@ def test_every_row_says_something(generate: ModuleType) -> None:
 
 
 def test_values_are_what_scripts_and_alerts_see() -> None:
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]
     assert ExitCode(5).meaning.startswith("A rule refused")
     assert str(LogEvent.CHILD_UNKNOWN) == "child_unknown" == LogEvent.CHILD_UNKNOWN.name.lower()
