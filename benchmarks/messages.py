@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import httpx
 
 from adapters.clock import Clock, LoopClock
-from adapters.mock.world import SECRET, MockWorld, WorldSpec
+from adapters.mock.keys import SECRET
+from adapters.mock.world import MockWorld, WorldSpec
 from adapters.osl_sign import sign_v3, sign_v4
 
 _OF_THE_CLIENT = ("host", "accept", "accept-encoding", "connection", "user-agent", "content-length")

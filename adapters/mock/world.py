@@ -20,15 +20,12 @@ from adapters.mock.dealers import Dealers
 from adapters.mock.exchange import MockExchange
 from adapters.mock.hashkey_face import hashkey_face
 from adapters.mock.hashkey_rows import HashKeyRules
+from adapters.mock.keys import API_KEY, RFQ_ACCEPT_PATH, SECRET
 from adapters.mock.market import Market
 from adapters.mock.osl_face import osl_face
 from adapters.mock.osl_rows import PairRules
 from adapters.mock.params import DEEP, THIN, MarketParams, VenueGrid
 from adapters.mock.tape import ReplayTape, SimulatedTape
-
-API_KEY = "mock-key"
-SECRET = "bW9jay1zZWNyZXQtb2YtdGhlLWRyeS1ydW4="  # noqa: S105 - public. Base64, as OSL wants it; HashKey takes any text
-RFQ_ACCEPT_PATH = "/api/v1/mock/acceptQuote"
 
 # Fees as published for the lowest tiers (fractions): OSL taker 0.05 %, maker 0; HashKey VIP0 0.29 % both.
 _FEES = {"osl": (Decimal("0.0005"), Decimal(0)), "hashkey": (Decimal("0.0029"), Decimal("0.0029"))}

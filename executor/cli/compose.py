@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 from pydantic import SecretStr
 
 from adapters.clock import Clock
-from adapters.mock.world import API_KEY, SECRET, MockWorld
+from adapters.mock.keys import API_KEY, SECRET
 from adapters.registry import adapter
 from adapters.venue import Venue
 from config.logging import configure_logging
@@ -22,6 +22,9 @@ from executor.errors import InputRefused, RuleRefused
 from executor.exit_codes import ExitCode
 from executor.journal.line import Line
 from executor.report.summary import summarise
+
+if TYPE_CHECKING:  # at run time it would bring numpy into every run
+    from adapters.mock.world import MockWorld
 
 Kind = Literal["mock", "sandbox", "production"]
 
@@ -45,7 +48,7 @@ def profiles(settings: Settings, names: Sequence[str], kind: Kind) -> list[Venue
     return found
 
 
-def mocked(world: MockWorld, settings: Settings, names: Sequence[str], clock: Clock) -> list[Venue]:
+def mocked(world: "MockWorld", settings: Settings, names: Sequence[str], clock: Clock) -> list[Venue]:
     """Real adapters whose wire ends in the mocked venues of ``world``."""
     strangers = [name for name in names if name not in world.apps]
     if strangers:

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from adapters.clock import Clock
 from adapters.hashkey_wire import HashKeySettings
 from adapters.mock.faulty_wire import FaultyWire
+from adapters.mock.keys import API_KEY, RFQ_ACCEPT_PATH, SECRET
 from adapters.mock.osl_rows import CLIENT_ID_FIELD, FIELDS
-from adapters.mock.world import API_KEY, RFQ_ACCEPT_PATH, SECRET
 from adapters.osl_settings import OslSettings
 from adapters.registry import adapter
 from adapters.venue import Venue

@@ -370,7 +370,7 @@ def test_venues_check_over_sockets_and_with_wrong_keys(tmp_path: Path) -> None:
 
 
 def test_keys_never_show_whatever_is_logged(tmp_path: Path) -> None:
-    from adapters.mock.world import API_KEY, SECRET
+    from adapters.mock.keys import API_KEY, SECRET
 
     for log_format in ("json", "console"):
         env = {"EXECUTOR_LOG_LEVEL": "debug", "EXECUTOR_LOG_FORMAT": log_format}

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from adapters.clock import LoopClock
 from adapters.mock.exchange import MockOrder, Wallet
-from adapters.mock.world import API_KEY, SECRET, Credit, MockWorld, WorldSpec
+from adapters.mock.keys import API_KEY, SECRET
+from adapters.mock.world import Credit, MockWorld, WorldSpec
 from adapters.registry import adapter
 from adapters.venue import OrderRef, Unknown, Venue, VenueError
 from config.settings import TEMPLATES, adapter_settings, load_profile

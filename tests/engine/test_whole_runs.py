@@ -13,7 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.clock import LoopClock
-from adapters.mock.world import API_KEY, SECRET, Credit, MockWorld, WorldSpec
+from adapters.mock.keys import API_KEY, SECRET
+from adapters.mock.world import Credit, MockWorld, WorldSpec
 from adapters.registry import adapter
 from adapters.venue import Venue
 from config.mandates import load_mandate
