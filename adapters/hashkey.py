@@ -75,6 +75,11 @@ class HashKey:
 
     # --- start and catalogue ------------------------------------------------------------------------------------
 
+    @property
+    def simulated(self) -> bool:
+        """The far end has said that it is simulated."""
+        return self._wire.simulated
+
     async def start(self) -> None:
         """Measure the clock, refuse any site but Hong Kong, check the key, find the accounts, load pairs and fees."""
         await self._wire.measure_clock()

@@ -103,6 +103,11 @@ class HashKeyWire:
             throttle_pause=THROTTLE_PAUSE,
         )
 
+    @property
+    def simulated(self) -> bool:
+        """The far end has said that it is simulated."""
+        return self._transport.simulated
+
     def venue_now(self) -> datetime:
         """The venue's time as far as we know it."""
         return self._clock.now() + self._offset

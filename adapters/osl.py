@@ -95,6 +95,11 @@ class Osl:
 
     # --- account and site -------------------------------------------------------------------------------------
 
+    @property
+    def simulated(self) -> bool:
+        """The far end has said that it is simulated."""
+        return self._transport.simulated
+
     async def start(self) -> None:
         """Check site and settings, measure the clock, load pairs, and prove both kinds of signature on the purses."""
         site = wrong_site(self._settings.base_url)

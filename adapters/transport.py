@@ -20,6 +20,9 @@ from adapters.clock import Clock
 from adapters.venue import Halted, NotSent, Throttled, Unknown
 
 READ_ATTEMPTS = 3
+SIMULATED = "x-simulated-venue"
+"""The header that a simulated venue puts on each of its answers. A real one does not know it. What stand-ins approve in
+a rehearsal is sold only where it was seen."""
 
 # Raised by httpx before a byte of the request can have left: connecting, resolving, TLS, or waiting for a free
 # connection. Everything else may have happened after the venue had read the request.
@@ -67,6 +70,7 @@ class Transport:
         self._timeout_s = timeout.total_seconds()
         self._throttle_pause = throttle_pause
         self._closed_until: datetime | None = None
+        self.simulated = False  # the far end has said so of itself
 
     async def read(self, build: Callable[[], httpx.Request], *, weight: int = 1) -> Answer:
         """Send a request that has no effect, up to ``READ_ATTEMPTS`` times. Answers of 5xx and bodies that are no
@@ -118,6 +122,7 @@ class Transport:
     async def _send(self, request: httpx.Request) -> Answer:
         async with asyncio.timeout(self._timeout_s):
             response = await self._client.send(request)
+        self.simulated = self.simulated or SIMULATED in response.headers
         if response.status_code in (418, 429):
             self._close(response)
         try:

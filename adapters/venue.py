@@ -336,6 +336,10 @@ class Venue(Protocol):
     name: str
     traits: VenueTraits
 
+    @property
+    def simulated(self) -> bool:
+        """True once the far end has said of itself that it is simulated: a fact from the wire, never a setting."""
+
     async def start(self) -> None:
         """Connect, measure the clock offset, check entity and keys, load instruments. Raises ``Unauthorized`` or
         ``Rejected(NOT_ALLOWED)`` when this account or site must not be traded on."""

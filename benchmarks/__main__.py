@@ -23,6 +23,7 @@ from config.mandates import load_mandate
 from executor.cli.compose import mocked, settings_for
 from executor.cli.dry_run import DEMO, REHEARSAL
 from executor.domain.plan import Mandate, Plan
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.virtual_time import run_virtual
 from executor.journal.journal import Journal
@@ -52,6 +53,7 @@ async def dry_run(mandate: Mandate, plan: Plan, world: MockWorld, journal_path: 
     Returns the number of child orders."""
     venues = mocked(world, settings_for(quiet=True), plan.venues, world.clock)
     journal = Journal(SqliteStore(journal_path), threaded=False)
+    await prepare_rehearsal(journal, mandate, plan, world.clock.now())
     runner = Runner(
         mandate, plan, venues, journal, world.clock, observer=lambda _line: None, tuning=REHEARSAL, owner="benchmark"
     )

@@ -79,6 +79,19 @@ class Held(Stopped):
     """A person paused or killed this scope; `executor status` shows who and why, `executor resume` lets it go on."""
 
 
+class CapReached(Stopped):
+    """An order would go over a cap that others share; nothing was written, and it is tried again when there is room."""
+
+    def __init__(self, counter: str, text: str) -> None:
+        super().__init__(text)
+        self.counter = counter
+        self.rule = counter.partition("/")[0]
+
+
+class Outdated(Stopped):
+    """What an act rests on has changed since it was read; it is read again and judged anew."""
+
+
 class TakenOver(Stopped):
     """Another process writes this parent order's record; this one has stopped. Let the other one finish."""
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -24,6 +25,7 @@ from adapters.mock.exchange import MockExchange, MockOrder, Refusal, Refused
 from adapters.mock.hashkey_gate import Gate, needed
 from adapters.mock.hashkey_rfq import MockRfq
 from adapters.mock.hashkey_rows import ApiError, HashKeyRules, Json
+from adapters.mock.simulated import SaysSimulated
 
 Params = dict[str, str]
 Handler = Callable[[Params], object]
@@ -263,6 +265,9 @@ class HashKeyFace:
             exchange.settle()
 
 
+_SAYS = [Middleware(SaysSimulated)]
+
+
 def hashkey_face(
     exchanges: Mapping[str, MockExchange],
     dealers: Mapping[str, Dealers],
@@ -319,7 +324,7 @@ def hashkey_face(
     ]
     routes = [_route(face, method, path, handler, kind) for method, path, kind, handler in private]
     routes += [_route(face, "GET", path, handler, None) for path, handler in public]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _edge_page})
+    app = Starlette(routes=routes, middleware=_SAYS, exception_handlers={HTTPException: _edge_page})
     app.state.face = face
     return app
 

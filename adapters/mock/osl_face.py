@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,6 +22,7 @@ from adapters.mock.exchange import MockExchange, MockOrder, MockStatus, Refusal,
 from adapters.mock.osl_gate import Denied, Gate, as_json, iso, ms, parsed, plain, v4_error
 from adapters.mock.osl_rfq_face import BrokerageFace
 from adapters.mock.osl_rows import CLIENT_ID_FIELD, FIELDS, TIF, PairRules, execution_row, order_row
+from adapters.mock.simulated import SaysSimulated
 
 _EXECUTIONS_MAX = 500
 _ORDERS_MAX = 1000
@@ -370,7 +372,7 @@ def osl_face(
     gate = Gate(clock, api_key, secret)
     exchange_face = ExchangeFace(exchanges, rules or {}, clock, gate)
     brokerage_face = BrokerageFace(exchanges, dealers, clock, gate, brokerage, v3_read_methods)
-    app = Starlette(routes=[*exchange_face.routes(), *brokerage_face.routes()])
+    app = Starlette(routes=[*exchange_face.routes(), *brokerage_face.routes()], middleware=[Middleware(SaysSimulated)])
     app.state.exchange = exchange_face
     app.state.brokerage = brokerage_face
     return app

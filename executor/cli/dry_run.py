@@ -20,6 +20,7 @@ from executor.cli.recording import recording
 from executor.cli.replay import Recording, VolumeUnit, market_options
 from executor.cli.replay import recording as recording_of
 from executor.domain.plan import Mandate, Plan
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
 from executor.engine.virtual_time import run_virtual
@@ -121,6 +122,7 @@ async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, show
     try:
         told = observer(shown)
         async with recording(place, clock, told, threaded=False) if kept else nullcontext(told) as told:
+            await prepare_rehearsal(journal, mandate, plan, clock.now())
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, tuning=REHEARSAL, owner="dry-run")
             return await _sold(runner, shown)
     finally:

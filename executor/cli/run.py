@@ -16,11 +16,12 @@ from executor.cli.output import Display, display
 from executor.cli.recording import recording
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
-from executor.engine.approval import require_approval
+from executor.engine.approval import Approval, require_approval
 from executor.engine.holdings import CaseCoins, sold_from_case
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
-from executor.errors import ExecutorError, NotApproved
+from executor.errors import ExecutorError, InputRefused, NotApproved
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
 from executor.journal.open import Place, open_store
@@ -36,39 +37,45 @@ from executor.journal.open import Place, open_store
     help="Which venues: the profiles <venue>-mock, <venue>-sandbox or <venue> of the venues directory.",
 )
 @journal_option
+@click.option(
+    "--rehearse", is_flag=True, help="Let stand-ins approve the plan: simulated venues only, in a journal of its own."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
-def run(mandate: Path, kind: Kind, journal: Place | None, as_json: bool) -> int:
+def run(mandate: Path, kind: Kind, journal: Place | None, rehearse: bool, as_json: bool) -> int:
     """Sell MANDATE's holding by its plan. Ctrl-C stops in good order: resting orders are cancelled and the record is
     complete; the same command goes on where it stopped. A second Ctrl-C leaves at once.
 
-    Coins of an accepted case are reserved for the plan at the start; at the end what was sold is moved to sold and the
-    rest given back. Anywhere but on mocked venues the plan must have been frozen and approved by two people
-    (`executor plan`)."""
+    Coins of the case are reserved for the plan at the start; at the end what was sold is moved to sold and the rest
+    given back. The plan must have been frozen and approved by two people (`executor plan`), on mocked venues too. With
+    --rehearse stand-ins approve it: that is refused at any venue that does not say of itself that it is simulated."""
+    if rehearse and kind != "mock":
+        raise InputRefused(f"--rehearse is for --on mock: at {kind} venues two people must approve the plan")
     entrusted, plan = load_mandate(mandate)
-    if kind != "mock" and isinstance(place := journal_path(journal), Path) and not place.is_file():
+    if not rehearse and isinstance(place := journal_path(journal), Path) and not place.is_file():
         # Said before keys are asked for and before a journal is made: the engine would refuse just the same.
         raise NotApproved(
             "the plan is not approved by two people: there is no journal; `executor mandate accept` comes first"
         )
     shown = display(as_json)
     try:
-        return int(asyncio.run(_run(entrusted, plan, kind, journal_path(journal), shown)))
+        return int(asyncio.run(_run(entrusted, plan, kind, journal_path(journal), rehearse, shown)))
     finally:
         shown.close()
 
 
-async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, shown: Display) -> ExitCode:
+async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse: bool, shown: Display) -> ExitCode:
     clock = SystemClock()
     settings = settings_for(quiet=False)
     journal = Journal(open_store(place), threaded=True)
     try:
-        if kind != "mock":
-            # The engine asks again; asked here it is said before the venues' keys are looked for.
-            approved = plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json")))
-            require_approval(journal, mandate.case_id, approved, clock.now())
+        if rehearse:
+            await prepare_rehearsal(journal, mandate, plan, clock.now())
+        # The engine asks again; asked here it is said before the venues' keys are looked for.
+        approved = plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json")))
+        await require_approval(journal, Approval(journal, mandate.case_id, approved), "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
-            runner = Runner(mandate, plan, venues, journal, clock, observer=told, needs_approval=kind != "mock")
+            runner = Runner(mandate, plan, venues, journal, clock, observer=told)
             coins = CaseCoins(journal, mandate.case_id, plan, runner.digest, clock)
             return await _sold(runner, journal, coins, place, shown)
     finally:

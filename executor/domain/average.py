@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from executor.domain.canonical import digest
-from executor.domain.plan import Code, Frozen, Seconds
+from executor.domain.fields import Code, Frozen, Seconds
 from executor.domain.trade_days import boundary
 
 Rounding = Literal["up", "down", "half_even"]

@@ -145,6 +145,12 @@ class Case:
         if fault:
             raise InvariantBroken(f"case {self.case_id}: {fault}")
 
+    def sellable(self, asset: str) -> Decimal:
+        """What the plans of the case may sell, all together: what is credited at venues, and what was sold of it."""
+        states = self.holdings.get(asset, {})
+        counted = (HoldingState.CREDITED, HoldingState.RESERVED, HoldingState.SOLD)
+        return sum((states.get(state, ZERO) for state in counted), ZERO)
+
     # --- what may be done -----------------------------------------------------------------------------------------
 
     def refuse_role(self, person: str, role: str) -> str:

@@ -10,12 +10,14 @@ from executor.domain.settlement_events import SettlementEvent
 
 
 class PersonEnrolled(Event, frozen=True, kw_only=True):
-    """A person and the public key (hex) that speaks for them. A key belongs to one person for ever."""
+    """A person and the public key (hex) that speaks for them. A key belongs to one person for ever. ``rehearsal``:
+    nobody at all, a stand-in with a key that everybody knows; what they approve is never sold at a real venue."""
 
     person: str
     name: str
     public_key: str
     who: str
+    rehearsal: bool = False
 
 
 class KeyRevoked(Event, frozen=True, kw_only=True):

@@ -11,9 +11,13 @@ from typing import Any
 
 import msgspec
 
-
-class Event(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True):
-    """Base of all events."""
+from executor.domain.acts import ControlCleared as ControlCleared
+from executor.domain.acts import ControlSet as ControlSet
+from executor.domain.acts import ExplainAsked as ExplainAsked
+from executor.domain.acts import HandFill as HandFill
+from executor.domain.acts import ResumeAsked as ResumeAsked
+from executor.domain.acts import SettleAsked as SettleAsked
+from executor.domain.event import Event as Event
 
 
 class Top(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +28,14 @@ class Top(msgspec.Struct, frozen=True, kw_only=True):
     bid_qty: Decimal | None
     ask: Decimal | None
     ask_qty: Decimal | None
+
+
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was reserved at a counter of a cap, in quantity (``qty``) or in money (``value``)."""
+
+    counter: str
+    unit: str
+    amount: Decimal
 
 
 class ParentCreated(Event, frozen=True, kw_only=True):
@@ -44,6 +56,7 @@ class ParentCreated(Event, frozen=True, kw_only=True):
     seed: int
     plan_hash: str
     plan: dict[str, Any]
+    reserved: list[Counted] = msgspec.field(default_factory=list)  # of the holding: nobody else can sell it
 
 
 class ParentTaken(Event, frozen=True, kw_only=True):
@@ -104,12 +117,13 @@ class QuotesAsked(Event, frozen=True, kw_only=True):
     answers: list[QuoteAnswer]
     chosen: str
     why: str
-    tops: list[Top] = []
+    tops: list[Top] = msgspec.field(default_factory=list)
 
 
 class ChildIntended(Event, frozen=True, kw_only=True):
     """A child order is about to be sent, once. Durable before the first byte leaves. From here on its quantity counts
-    as exposure. ``method`` is ``book`` or ``rfq``; for a quote ``notional`` is the money it promises."""
+    as exposure. ``method`` is ``book`` or ``rfq``; for a quote ``notional`` is the money it promises. ``reserved`` is
+    what it takes from the caps; what is not sold of it is given back when it ends."""
 
     client_order_id: str
     number: int
@@ -126,6 +140,7 @@ class ChildIntended(Event, frozen=True, kw_only=True):
     quote_id: str = ""
     notional: Decimal | None = None
     quote_expires_at: datetime | None = None
+    reserved: list[Counted] = msgspec.field(default_factory=list)
 
 
 class ChildAcknowledged(Event, frozen=True, kw_only=True):
@@ -238,7 +253,7 @@ class ParentFinished(Event, frozen=True, kw_only=True):
     completed: bool
     leaves_qty: Decimal
     reason: str
-    tops: list[Top] = []
+    tops: list[Top] = msgspec.field(default_factory=list)
 
 
 class ChildSettled(Event, frozen=True, kw_only=True):
@@ -267,8 +282,8 @@ class BreakFound(Event, frozen=True, kw_only=True):
     venue: str
     name: str
     detail: str
-    items: list[str] = []
-    gaps: list[PurseGap] = []
+    items: list[str] = msgspec.field(default_factory=list)
+    gaps: list[PurseGap] = msgspec.field(default_factory=list)
 
 
 class BreakExplained(Event, frozen=True, kw_only=True):
@@ -295,66 +310,6 @@ class ActRefused(Event, frozen=True, kw_only=True):
 
     act: int
     reason: str
-
-
-# --- what people do: streams of their own, so that a parent's stream has one writer ------------------------------
-
-
-class ControlSet(Event, frozen=True, kw_only=True):
-    """No new orders in ``scope`` (``all``, ``case/ID``, ``venue/NAME`` or ``parent/ID``) until it is cleared.
-
-    ``action`` is ``pause`` or ``kill``; ``cancel`` says whether resting orders are cancelled (a kill always does)."""
-
-    scope: str
-    action: str
-    cancel: bool
-    who: str
-    why: str
-
-
-class ControlCleared(Event, frozen=True, kw_only=True):
-    """Orders are allowed in ``scope`` again."""
-
-    scope: str
-    who: str
-    why: str
-
-
-class HandFill(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that a person read off the venue's own papers."""
-
-    trade_id: str
-    qty: Decimal
-    px: Decimal
-    notional: Decimal
-    fee: Decimal
-    fee_asset: str
-    at: datetime
-
-
-class SettleAsked(Event, frozen=True, kw_only=True):
-    """A person states what became of a parked order: these fills and no more."""
-
-    client_order_id: str
-    fills: list[HandFill]
-    who: str
-    why: str
-
-
-class ExplainAsked(Event, frozen=True, kw_only=True):
-    """A person explains a break."""
-
-    venue: str
-    name: str
-    who: str
-    why: str
-
-
-class ResumeAsked(Event, frozen=True, kw_only=True):
-    """A person lets a halted parent order go on."""
-
-    who: str
-    why: str
 
 
 ParentEvent = (

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from executor.domain.events import FillRecorded
+from executor.domain.events import Counted, FillRecorded
 from executor.domain.money import ZERO, add
 
 
@@ -55,11 +55,20 @@ class Child:
     cum_notional: Decimal = ZERO
     cum_fee: Decimal = ZERO
     trade_ids: set[str] = field(default_factory=set)
+    reserved: tuple[Counted, ...] = ()
 
     @property
     def exposure_qty(self) -> Decimal:
         """What this order might still sell."""
         return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
+
+    def counted(self) -> dict[str, Decimal]:
+        """What stands for this order at the counters of caps: all that was reserved while it is open, then what was
+        sold."""
+        if self.status is not ChildStatus.CLOSED:
+            return {each.counter: each.amount for each in self.reserved}
+        sold = {"qty": self.cum_qty, "value": self.cum_notional}
+        return {each.counter: sold[each.unit] for each in self.reserved}
 
 
 @dataclass(slots=True)

@@ -116,6 +116,12 @@ class Parent:
         """True when nothing more will be ordered under this parent."""
         return self.status in (ParentStatus.COMPLETED, ParentStatus.ENDED)
 
+    def counted(self) -> dict[str, Decimal]:
+        """What stands for this parent order at the counter of its case's holding: all of it until it is finished, then
+        what was sold."""
+        sold = self.cum_qty + self.exposure_qty if self.finished else self.spec.qty
+        return {each.counter: sold for each in self.spec.reserved}
+
     def leg_leaves(self, leg: int) -> Decimal:
         """What leg ``leg`` may still order."""
         tally = self.legs[leg]
@@ -213,6 +219,7 @@ class Parent:
             quote_id=event.quote_id,
             quote_notional=event.notional,
             quote_expires_at=event.quote_expires_at,
+            reserved=tuple(event.reserved),
         )
         self.children[child.client_order_id] = child
         self.open[child.client_order_id] = child

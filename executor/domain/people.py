@@ -38,6 +38,7 @@ class People:
 
     def __init__(self) -> None:
         self.persons: dict[str, Person] = {}
+        self.stand_ins: set[str] = set()  # who stand in for people in a rehearsal
         self.owner_of: dict[str, str] = {}  # every key ever enrolled, revoked ones too
 
     def apply(self, event: object) -> None:
@@ -49,6 +50,8 @@ class People:
             known = self.persons.setdefault(event.person, Person(event.person, event.name))
             known.keys.add(event.public_key)
             self.owner_of[event.public_key] = event.person
+            if event.rehearsal:
+                self.stand_ins.add(event.person)
         elif isinstance(event, KeyRevoked):
             self.persons[event.person].keys.discard(event.public_key)
 

@@ -8,45 +8,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from executor.domain.money import ZERO, parse_amount, plain
-
-
-def _exact(value: Any) -> Decimal:
-    """An exact number: TOML is read with decimals kept; a float from elsewhere has lost its digits and is refused."""
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, float):
-        raise ValueError('write the number in quotes, for example "500.5": a bare 500.5 is not exact')  # noqa: TRY004
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    if not isinstance(value, str):
-        raise ValueError('write a decimal number in quotes, for example "500"')  # noqa: TRY004
-    return parse_amount(value)
-
-
-def _seconds(value: Any) -> int:
-    """``"8h"``, ``"90m"``, ``"45s"``, ``"2d"`` or a whole number of seconds."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    if isinstance(value, str) and value[-1:] in units and value[:-1].isdigit():
-        return int(value[:-1]) * units[value[-1]]
-    raise ValueError('write a duration such as "8h", "15m" or "30s"')
-
-
-Amount = Annotated[Decimal, BeforeValidator(_exact)]
-PositiveAmount = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0)]
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
-Share = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, lt=1)]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
-
-
-class Frozen(BaseModel):
-    """Values from a file: unknown keys are errors, nothing changes after reading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+from executor.domain.caps import Caps
+from executor.domain.fields import Amount as Amount
+from executor.domain.fields import Code as Code
+from executor.domain.fields import Frozen as Frozen
+from executor.domain.fields import PositiveAmount as PositiveAmount
+from executor.domain.fields import Seconds as Seconds
+from executor.domain.fields import Share as Share
+from executor.domain.fields import exact
+from executor.domain.money import ZERO, plain
 
 
 class TwapLeg(Frozen):
@@ -68,7 +40,7 @@ class TwapLeg(Frozen):
     time_jitter: Share
     style: Literal["cross", "rest_then_cross"]
     rest_for: Seconds | None = None
-    catch_up: Annotated[Decimal, BeforeValidator(_exact), Field(ge=1)]
+    catch_up: Annotated[Decimal, BeforeValidator(exact), Field(ge=1)]
     min_notional: PositiveAmount
     limit_px: PositiveAmount | None = None
     venues: tuple[Code, ...] | None = None
@@ -131,6 +103,14 @@ class Plan(Frozen):
     seed: Annotated[int, Field(ge=0)]
     legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
     guards: Guards = Guards()
+    caps: Caps | None = None
+
+    @model_serializer(mode="wrap")
+    def _said_only(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What a plan does not say is not in its canonical bytes: a plan of yesterday keeps its hash when a new kind of
+        # rule comes into being.
+        told: dict[str, Any] = values(self)
+        return {key: value for key, value in told.items() if key not in _ADDED or value}
 
     def venues_of(self, leg: TwapLeg | OtcLeg) -> frozenset[str]:
         """The venues that ``leg`` may use."""
@@ -143,6 +123,8 @@ class Plan(Frozen):
             raise ValueError(f"the legs add up to {plain(total)}, the plan sells {plain(self.qty)}: make them equal")
         if len(set(self.venues)) != len(self.venues):
             raise ValueError("a venue is named twice")
+        if self.caps is not None:
+            self._caps_fit(self.caps)
         if self.starts_at is not None and self.starts_at.tzinfo is None:
             raise ValueError("starts_at needs an offset, for example 2026-03-02T01:00:00Z")
         for number, leg in enumerate(self.legs):
@@ -152,6 +134,17 @@ class Plan(Frozen):
             if strangers:
                 raise ValueError(f"legs.{number}.venues: {', '.join(strangers)} is not among the plan's venues")
         return self
+
+    def _caps_fit(self, caps: Caps) -> None:
+        if caps.week_currency not in (None, self.quote_asset):
+            raise ValueError(f"caps.week_currency is not {self.quote_asset}; nothing is converted")
+        if (caps.min_venues or 0) > len(self.venues):
+            raise ValueError(f"caps.min_venues is {caps.min_venues}, the plan names {len(self.venues)} venues")
+        if caps.venue_volumes and {volume.venue for volume in caps.venue_volumes} != set(self.venues):
+            raise ValueError("caps.venue_volumes must give one average for each venue of the plan")
+
+
+_ADDED = frozenset({"caps"})  # keys that came after the first plans were frozen
 
 
 class Holding(Frozen):

@@ -19,8 +19,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from executor.domain.fields import Code, Frozen, PositiveAmount
 from executor.domain.money import ZERO, plain, times
-from executor.domain.plan import Code, Frozen, PositiveAmount
 from executor.errors import RuleRefused
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -1,5 +1,6 @@
 """Reads who may do what from the journal, and carries out what people do to a case. Every refusal is recorded too."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from adapters.clock import Clock
@@ -10,7 +11,7 @@ from executor.domain.case_events import (
     CaseOpened,
 )
 from executor.domain.people import People
-from executor.engine.control import append_as_person
+from executor.engine.as_person import append_as_person
 from executor.errors import InputRefused, NotApproved, RuleRefused
 from executor.journal.journal import Journal
 
@@ -64,14 +65,61 @@ async def open_case(journal: Journal, event: CaseOpened, clock: Clock) -> None:
     await append_as_person(journal, case_stream(event.case_id), event.case_id, event, clock)
 
 
-def require_approval(journal: Journal, case_id: str, plan_hash: str, now: datetime) -> datetime:
-    """When the approval of exactly this plan ends. Raises ``NotApproved`` if it has none now; every signature is
-    verified again."""
-    case = load_case(journal, case_id)
-    fault = case.refuse_execution(plan_hash, load_people(journal), now)
+class Approval:
+    """Whether exactly one plan may be executed, by the journal as it was last read. Every signature is verified again
+    whenever something in the journal has changed; ``rests_on`` says what was read, so that the journal itself can
+    refuse what rests on an older reading."""
+
+    def __init__(self, journal: Journal, case_id: str, plan_hash: str) -> None:
+        self.case_id = case_id
+        self.plan_hash = plan_hash
+        self.case = Case(case_id)
+        self._people = People()
+        self._journal = journal
+        self._read = {PEOPLE_STREAM: 0, case_stream(case_id): 0}
+        self._fault: str | None = None
+
+    @property
+    def rests_on(self) -> Mapping[str, int]:
+        """The streams that were read, and their last versions."""
+        return self._read
+
+    def reread(self) -> None:
+        """Read what was written since the last look."""
+        for stream, fold in ((PEOPLE_STREAM, self._people), (case_stream(self.case_id), self.case)):
+            for line in self._journal.read(stream, after=self._read[stream]):
+                fold.apply(line.event)
+                self._read[stream] = line.version
+                self._fault = None
+
+    def fault(self, now: datetime) -> str:
+        """Why the plan may not be executed now; empty if it may."""
+        plan = self.case.plans.get(self.plan_hash)
+        if self._fault is None or self._fault or plan is None or now >= plan.expires_at:
+            self._fault = self.case.refuse_execution(self.plan_hash, self._people, now)
+        return self._fault
+
+    @property
+    def of_rehearsal(self) -> bool:
+        """True if one of those who approved is a stand-in of a rehearsal: then no real venue may be traded on."""
+        plan = self.case.plans.get(self.plan_hash)
+        people = {plan.drafter, *plan.approvals} if plan is not None else set()
+        return any(person in self._people.stand_ins for person in people)
+
+
+async def require_approval(journal: Journal, approval: Approval, who: str, clock: Clock) -> None:
+    """Raise ``NotApproved`` unless exactly this plan is approved now; that it was tried is recorded."""
+    approval.reread()
+    fault = approval.fault(clock.now())
     if fault:
-        raise NotApproved(f"the plan is not approved by two people: {fault}")
-    return case.plans[plan_hash].expires_at
+        await refuse(journal, approval, f"the plan is not approved by two people: {fault}", who, clock)
+
+
+async def refuse(journal: Journal, approval: Approval, fault: str, who: str, clock: Clock) -> None:
+    """Record that a plan was to be executed that may not be, and raise ``NotApproved``."""
+    denied = ActDenied(act="run", who=who, reason=f"plan {approval.plan_hash}: {fault}")
+    await append_as_person(journal, case_stream(approval.case_id), approval.case_id, denied, clock)
+    raise NotApproved(fault)
 
 
 def voided_by(journal: Journal, public_key: str, now: datetime) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import structlog
 
-from adapters.clock import Clock
 from adapters.venue import OrderRef, VenueError
 from executor.domain.control import Hold, HoldAction
 from executor.domain.events import (
@@ -26,35 +25,20 @@ from executor.domain.events import (
 from executor.domain.money import ZERO, plain
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
+from executor.engine.as_person import append_as_person as append_as_person
 from executor.engine.child import recorded
 from executor.engine.parent_log import ParentLog
-from executor.errors import TakenOver
 from executor.journal.journal import Journal
-from executor.journal.line import Line, Recordable
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
 
 CONTROL_STREAM = "control"
-_TRIES = 20
 
 
 def acts_stream(parent_id: str) -> str:
     """The stream in which people's acts on one parent order stand."""
     return f"acts/{parent_id}"
-
-
-async def append_as_person(journal: Journal, stream: str, case_id: str, event: Recordable, clock: Clock) -> None:
-    """Append to a stream that many people may write: the next free version is taken."""
-    for _ in range(_TRIES):
-        version = sum(1 for _ in journal.read(stream)) + 1
-        line = Line(stream=stream, version=version, case_id=case_id, at=clock.now(), event=event)
-        try:
-            await journal.append([line])
-        except TakenOver:
-            continue
-        return
-    raise TakenOver(f"{stream} is being written by others; try again")
 
 
 class Controls:

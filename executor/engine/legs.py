@@ -4,18 +4,22 @@ Each leg decides from the folded state and the market alone, so that a restart g
 
 import asyncio
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from adapters.venue import Book
 from executor.domain.events import SliceStarted
+from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import Child, ChildStatus
 from executor.domain.plan import OtcLeg, TwapLeg
 from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
+from executor.engine.room import Room, fitted
 from executor.engine.work import Work
-from executor.errors import Held
+from executor.errors import CapReached, Held
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
+
+_FINE = Decimal("0.00000001")  # quotes take any amount of coins
 
 
 async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
@@ -72,7 +76,7 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
             tops=seen,
         )
     )
-    if due == 0 or work.stop.requested():
+    if due == 0 or work.stop.requested() or not await _enough_venues(work, books):
         return
     if leg.style == "rest_then_cross":
         await _rest(work, number, leg, piece, due, books)
@@ -88,12 +92,14 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
     state = work.log.state
     if due <= 0:
         return
-    offers, unusable = _leg_offers(work, leg, books)
+    offers, unusable, due, full = _leg_offers(work, number, leg, due, books)
     limit = leg.limit_px or state.spec.floor_px
     routes = route(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     if isinstance(routes, NoRoute):
         reason = f"{routes.reason}; {unusable}" if unusable else routes.reason
-        if routes.rule != "size" or due >= state.leg_leaves(number):  # else the next slice brings more
+        if full is not None and routes.rule in ("size", "balance"):
+            await work.waiting(f"cap.{full.limit.rule}", str(full))
+        elif routes.rule != "size" or due >= state.leg_leaves(number):  # else the next slice brings more
             await work.waiting(routes.rule, reason)
         return
     await work.working()
@@ -106,12 +112,14 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
     """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
-    hold is no fault: the slice waits."""
+    hold and a cap that others have used up are no faults: the slice waits."""
     sent = [child for child in children if isinstance(child, Child)]
     ends = await asyncio.gather(*(work.finish_child(child) for child in sent), return_exceptions=True)
     for fault in [*children, *ends]:
         if isinstance(fault, Held):
             await work.waiting("control", str(fault))
+        elif isinstance(fault, CapReached):
+            await work.waiting(f"cap.{fault.rule}", str(fault))
         elif isinstance(fault, BaseException):
             raise fault
 
@@ -123,7 +131,7 @@ def _order(leg: int, piece: int, wanted: Route, *, post_only: bool = False) -> B
 async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
     """Rest the slice at the asks for a while, then cancel what has not been taken."""
     state = work.log.state
-    offers = _leg_offers(work, leg, books)[0]
+    offers, _, due, _ = _leg_offers(work, number, leg, due, books)
     limit = leg.limit_px or state.spec.floor_px
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     seen = tops(books)
@@ -140,9 +148,27 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     await _finish_all(work, sent)
 
 
-def _leg_offers(work: Work, leg: TwapLeg, books: dict[str, Book]) -> tuple[list[Offer], str]:
+def _leg_offers(
+    work: Work, number: int, leg: TwapLeg, due: Decimal, books: dict[str, Book]
+) -> tuple[list[Offer], str, Decimal, Room | None]:
+    """What may be traded on, why the rest may not, how much of ``due`` the caps leave, and the cap that leaves less
+    than was asked for."""
     mine = {n: b for n, b in books.items() if (not leg.venues or n in leg.venues) and work.controls.venue(n) is None}
-    return work.desk.offers(mine, work.log.state)
+    offers, unusable = work.desk.offers(mine, work.log.state)
+    left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids})
+    tightest = left.tightest()
+    full = tightest if tightest is not None and tightest.qty < due else None
+    fit = fitted(offers, left, work.log.gate.order_value)
+    return fit, unusable, min(due, left.joint.qty) if left.joint is not None else due, full
+
+
+async def _enough_venues(work: Work, books: dict[str, Book]) -> bool:
+    """Say so and return false while fewer venues can be traded on than the plan wants."""
+    usable = [n for n, b in books.items() if b.bids and not work.log.state.broken(n) and work.controls.venue(n) is None]
+    wanted = work.log.gate.min_venues
+    if len(usable) < wanted:
+        await work.waiting("cap.min_venues", f"{len(usable)} venues can be traded on, the plan wants {wanted}")
+    return len(usable) >= wanted
 
 
 async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
@@ -155,11 +181,18 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
         if not await work.allowed():
             return
         piece += 1
-        qty = min(leg.clip, work.log.state.leg_leaves(number))
         books = await work.desk.books()
+        qty = await _clip(work, number, leg, books)
+        if qty == 0:
+            await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))
+            continue
         try:
             held = {name for name in work.desk.seats if work.controls.venue(name) is not None}
             choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books), held)
+        except CapReached as full:
+            await work.waiting(f"cap.{full.rule}", str(full))
+            await work.stop.wait_until(work.clock.now() + work.tuning.retry)
+            continue
         except Held:
             # A hold came between the look and the intent: wait it out, or until the venue is free again.
             await work.stop.wait_until(work.clock.now() + work.tuning.retry)
@@ -171,3 +204,24 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
             await work.waiting(choice.rule, choice.why)
         if _leg_open(work, number):
             await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))
+
+
+async def _clip(work: Work, number: int, leg: OtcLeg, books: dict[str, Book]) -> Decimal:
+    """How much to ask quotes for; nothing while a cap is used up or too few venues can be traded on."""
+    if not await _enough_venues(work, books):
+        return ZERO
+    qty = min(leg.clip, work.log.state.leg_leaves(number))
+    bids = {n: b.bids[0].px for n, b in books.items() if b.bids and (not leg.venues or n in leg.venues)}
+    if not bids:
+        return qty
+    left = work.log.rooms(number, bids)
+    most = work.log.gate.order_value
+    if most is not None:
+        qty = min(qty, RATIO.divide(most, max(bids.values())).quantize(_FINE, ROUND_DOWN))
+    room = max([each.qty for each in left.at.values()] if left.at.keys() == bids.keys() else [qty])
+    room = min(room, left.joint.qty) if left.joint is not None else room
+    full = left.tightest()
+    if full is not None and room < _FINE:
+        await work.waiting(f"cap.{full.limit.rule}", str(full))
+        return ZERO
+    return min(qty, room.quantize(_FINE, ROUND_DOWN))

@@ -5,14 +5,17 @@ this process no longer owns the truth about the parent order: the log refuses ev
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 
 from adapters.clock import Clock
 from executor.domain.control import child_scopes, parent_scopes
 from executor.domain.events import ChildIntended, ParentEvent
 from executor.domain.parent import Parent
-from executor.errors import ExecutorError, GuardHalts, Held, RecordBroken
+from executor.domain.reservation import Reservation
+from executor.engine.gate import Gate, counted, returned
+from executor.engine.room import Rooms
+from executor.errors import CapReached, ExecutorError, Held, Outdated, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 
@@ -27,14 +30,16 @@ def stream_of(parent_id: str) -> str:
 class ParentLog:
     """Owns the folded state of one parent order and the only way to change it."""
 
-    def __init__(self, parent_id: str, case_id: str, journal: Journal, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self, parent_id: str, case_id: str, gate: Gate, journal: Journal, clock: Clock, observer: Observer
+    ) -> None:
         self.state = Parent()
         self.parent_id = parent_id
         self.case_id = case_id
+        self.gate = gate
         self._journal = journal
         self._clock = clock
         self._observer = observer
-        self.valid_until: datetime | None = None  # when the plan's approval ends; None where none is needed
         self._turn = asyncio.Lock()
         self._failure: ExecutorError | None = None
 
@@ -49,37 +54,69 @@ class ParentLog:
         """Make ``events`` part of the record. Returns when they are durable."""
         async with self._turn:
             lines = self._stamp(events)
+            changes: list[Reservation] = []
             try:
                 for line in lines:
+                    before = counted(self.state, line.event)
                     self.state.apply(line.event, line.at)
+                    changes += returned(before, counted(self.state, line.event))
             except ExecutorError as error:
                 self._failure = error  # part of the news may be in the state and none of it is in the record
                 raise
-            await self._write(lines)
+            await self._write(lines, reserve=changes)
+
+    async def begin(self, *events: ParentEvent, reserve: Sequence[Reservation]) -> None:
+        """Write the first events of the parent order, if ``reserve`` can be taken in the same transaction and the
+        approval still stands. Raises ``CapReached`` or ``GuardHalts``."""
+        async with self._turn:
+            lines = self._stamp(events)
+            await self._write_approved(lines, self.scopes(), reserve=reserve)
+            for line in lines:
+                self.state.apply(line.event, line.at)
 
     async def intend(self, venue: str, build: Callable[[Parent], ChildIntended | None]) -> ChildIntended | None:
         """Write an intent for ``venue``. ``build`` sees the state with nothing else in flight and may decline with
         ``None``; what it returns is checked against the invariants before it is written. Only after this returns may
-        it be sent. Raises ``Held`` when a person's pause or kill refuses it in the transaction that would write it."""
+        it be sent. In the transaction that writes it the journal refuses it with ``Held`` when a person has paused or
+        killed it, with ``CapReached`` when a cap has no room; ``GuardHalts`` when the plan is not approved any more."""
         async with self._turn:
-            if self.valid_until is not None and self._clock.now() >= self.valid_until:
-                raise GuardHalts("approval", f"the plan's approval ended at {self.valid_until.isoformat()}")
             intent = build(self.state)
             if intent is None:
                 return None
             self.state.check_intent(intent)
-            lines = self._stamp([intent])
-            await self._write(lines, self.scopes(venue))
-            self.state.apply(intent, lines[0].at)
-            return intent
+            while True:
+                admitted = self.gate.admit(intent, self._clock.now())
+                lines = self._stamp([admitted.intent])
+                try:
+                    await self._write(lines, self.scopes(venue), admitted.reserve, admitted.expects)
+                except Outdated:
+                    self.gate.reread()
+                    continue
+                self.state.apply(admitted.intent, lines[0].at)
+                return admitted.intent
 
     async def record_allowed(self, venue: str, event: ParentEvent) -> None:
-        """Like :meth:`record`, but refused with ``Held`` while a hold binds orders at ``venue``: for events after which
-        something is sent again."""
+        """Like :meth:`record`, but refused with ``Held`` while a hold binds orders at ``venue``, and with
+        ``GuardHalts`` while the plan is not approved: for events after which something is sent again."""
         async with self._turn:
             lines = self._stamp([event])
-            await self._write(lines, self.scopes(venue))
+            await self._write_approved(lines, self.scopes(venue))
             self.state.apply(event, lines[0].at)
+
+    async def _write_approved(
+        self, lines: list[Line], scopes: Sequence[str], reserve: Sequence[Reservation] = ()
+    ) -> None:
+        while True:
+            try:
+                await self._write(lines, scopes, reserve, self.gate.approved(self._clock.now()))
+            except Outdated:
+                self.gate.reread()
+            else:
+                return
+
+    def rooms(self, leg: int, bids: Mapping[str, Decimal]) -> Rooms:
+        """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""
+        return self.gate.rooms(leg, bids, self._clock.now(), self._journal.used)
 
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""
@@ -98,10 +135,16 @@ class ParentLog:
             for number, event in enumerate(events, start=1)
         ]
 
-    async def _write(self, lines: list[Line], scopes: Sequence[str] = ()) -> None:
+    async def _write(
+        self,
+        lines: list[Line],
+        scopes: Sequence[str] = (),
+        reserve: Sequence[Reservation] = (),
+        expects: Mapping[str, int] | None = None,
+    ) -> None:
         try:
-            await self._journal.append(lines, scopes)
-        except Held:
+            await self._journal.append(lines, scopes, reserve, expects)
+        except (Held, CapReached, Outdated):
             raise  # nothing was written, and nothing of it is in the state: the log is as good as before
         except ExecutorError as error:
             self._failure = error

@@ -49,7 +49,7 @@ class QuoteOrders:
         answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
         quotes = [quote for _, quote in answers if quote is not None]
         choice = choose(
-            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty],
+            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty and self._small(q)],
             limit_px=leg.limit_px or self._log.state.spec.floor_px,
             min_quotes=leg.min_quotes,
             now_at={name: self._desk.venue_now(name) for name in seats},
@@ -76,6 +76,11 @@ class QuoteOrders:
         child = self._log.state.children[intent.client_order_id]
         await self.accept(child, chosen)
         return choice, child
+
+    def _small(self, quote: Quote) -> bool:
+        """False if the quote is worth more than the plan lets one order be."""
+        most = self._log.gate.order_value
+        return most is None or quote.notional <= most
 
     def _rfq(self, name: str) -> RfqVenue:
         return cast(RfqVenue, self._desk.seats[name].venue)

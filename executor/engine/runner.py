@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 import structlog
 
@@ -12,6 +13,7 @@ from adapters.clock import Clock
 from adapters.venue import Venue
 from executor.domain.events import (
     ArrivalMarked,
+    Counted,
     ParentCreated,
     ParentFinished,
     ParentHalted,
@@ -24,9 +26,11 @@ from executor.domain.money import ZERO, plain
 from executor.domain.orders import ParentStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, OtcLeg, Plan
-from executor.engine.approval import require_approval
+from executor.domain.reservation import Reservation, holding_counter
+from executor.engine.approval import Approval, refuse, require_approval
 from executor.engine.control import Controls, cancel_everything, kills, live_orders
 from executor.engine.desk import Desk, composite_mid, tops
+from executor.engine.gate import Gate
 from executor.engine.legs import work_otc, work_twap
 from executor.engine.neighbours import Neighbours
 from executor.engine.parent_log import Observer, ParentLog
@@ -36,6 +40,7 @@ from executor.engine.tuning import Tuning
 from executor.engine.watch import Watch
 from executor.engine.work import Work
 from executor.errors import (
+    CapReached,
     ExecutorError,
     GuardHalts,
     Held,
@@ -66,7 +71,6 @@ class Runner:
         observer: Observer,
         tuning: Tuning | None = None,
         owner: str = "",
-        needs_approval: bool = False,
     ) -> None:
         self._mandate = mandate
         self._plan = plan
@@ -76,12 +80,13 @@ class Runner:
         self._journal = journal
         self._clock = clock
         self._tuning = tuning or Tuning()
-        self._needs_approval = needs_approval
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}"
         self._neighbours = Neighbours(journal, self.parent_id)
         named = [venue for venue in venues if venue.name in plan.venues]
         self._desk = Desk(named, clock, plan.guards, self._neighbours)
-        self.log = ParentLog(self.parent_id, mandate.case_id, journal, clock, observer)
+        self._approval = Approval(journal, mandate.case_id, self.digest)
+        gate = Gate(plan, self._approval)
+        self.log = ParentLog(self.parent_id, mandate.case_id, gate, journal, clock, observer)
         self.stop = Stop(clock)
         self._controls = Controls(self.log, journal)
         self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
@@ -101,8 +106,9 @@ class Runner:
         if self.log.state.finished:
             return self.log.state
         self._refuse_while_stopped()
-        self._check_approval()
+        await require_approval(self._journal, self._approval, self._owner, self._clock)
         await self._desk.open(self._plan.asset, self._plan.quote_asset)
+        await self._refuse_rehearsal()
         if self.log.state.created is None:
             await self._create()
         await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
@@ -127,13 +133,12 @@ class Runner:
         """Release the venues."""
         await self._desk.aclose()
 
-    def _check_approval(self) -> None:
-        """Raise ``NotApproved`` unless two people have approved exactly this plan and it has not expired. Its
-        expiry is watched at each intent; a plan or key revoked later is a hold that the journal itself enforces."""
-        if self._needs_approval:
-            self.log.valid_until = require_approval(
-                self._journal, self._mandate.case_id, self.digest, self._clock.now()
-            )
+    async def _refuse_rehearsal(self) -> None:
+        """Raise ``NotApproved`` if stand-ins have approved the plan and a venue does not say that it is simulated."""
+        real = [name for name, seat in self._desk.seats.items() if not seat.venue.simulated]
+        if real and self._approval.of_rehearsal:
+            fault = f"the plan was approved for rehearsals only, and {', '.join(real)} is no simulated venue"
+            await refuse(self._journal, self._approval, fault, self._owner, self._clock)
 
     def _refuse_while_stopped(self) -> None:
         state = self.log.state
@@ -154,46 +159,54 @@ class Runner:
         if missing:
             raise RuleRefused(f"venue: the plan names {', '.join(missing)}, which is not among the venues available")
         books = await self._desk.books()
-        found = obstacles(plan, self._desk.facts(books)) + self._over_mandate()
+        found = obstacles(plan, self._desk.facts(books))
         if found:
             raise RuleRefused("the plan cannot be done: " + "; ".join(found))
         starts_at = plan.starts_at or self._clock.now()
         if starts_at + timedelta(seconds=plan.duration) <= self._clock.now():
             raise RuleRefused(f"window: it began at {starts_at.isoformat()} and is over; give the plan a new one")
-        await self.log.record(
-            ParentCreated(
-                parent_id=self.parent_id,
-                case_id=mandate.case_id,
-                asset=plan.asset,
-                quote_asset=plan.quote_asset,
-                qty=plan.qty,
-                floor_px=plan.floor_px,
-                venues=list(plan.venues),
-                legs=self._plan_values["legs"],
-                starts_at=starts_at,
-                ends_at=starts_at + timedelta(seconds=plan.duration),
-                seed=plan.seed,
-                plan_hash=self.digest,
-                plan=self._plan_values,
-            ),
-            *(PursesRead(venue=name, totals=dict(seat.totals_at_start)) for name, seat in self._desk.seats.items()),
+        counter = holding_counter(mandate.case_id, plan.asset)
+        created = ParentCreated(
+            parent_id=self.parent_id,
+            case_id=mandate.case_id,
+            asset=plan.asset,
+            quote_asset=plan.quote_asset,
+            qty=plan.qty,
+            floor_px=plan.floor_px,
+            venues=list(plan.venues),
+            legs=self._plan_values["legs"],
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(seconds=plan.duration),
+            seed=plan.seed,
+            plan_hash=self.digest,
+            plan=self._plan_values,
+            reserved=[Counted(counter=counter, unit="qty", amount=plan.qty)],
         )
+        purses = [PursesRead(venue=n, totals=dict(seat.totals_at_start)) for n, seat in self._desk.seats.items()]
+        sellable = self._approval.case.sellable(plan.asset)
+        most = sellable - self._committed_uncounted()
+        try:
+            await self.log.begin(created, *purses, reserve=[Reservation(counter, plan.qty, most)])
+        except CapReached as full:
+            raise RuleRefused(
+                f"mandate: {plain(sellable)} {plan.asset} of the case are credited at venues, and its plans may "
+                f"sell no more: {full}"
+            ) from None
 
-    def _over_mandate(self) -> list[str]:
-        """Other parent orders of the case count against its holding with all that they may still sell."""
-        held = sum((h.qty for h in self._mandate.holdings if h.asset == self._plan.asset), ZERO)
-        committed = self._plan.qty
+    def _committed_uncounted(self) -> Decimal:
+        """What parent orders of the case may still sell that were created before the holding was counted."""
+        committed = ZERO
         for stream in self._journal.streams("parent/"):
+            first = next(self._journal.read(stream)).event
+            if not isinstance(first, ParentCreated) or first.reserved:
+                continue
+            if (first.case_id, first.asset) != (self._mandate.case_id, self._plan.asset):
+                continue
             other = Parent()
             for line in self._journal.read(stream):
                 other.apply(line.event, line.at)
-            if other.spec.case_id == self._mandate.case_id and other.spec.asset == self._plan.asset:
-                committed += other.cum_qty + other.exposure_qty if other.finished else other.spec.qty
-        if committed <= held:
-            return []
-        return [
-            f"mandate: {plain(committed)} committed with this plan, the case holds {plain(held)} {self._plan.asset}"
-        ]
+            committed += other.cum_qty + other.exposure_qty if other.finished else other.spec.qty
+        return committed
 
     async def _mark_arrival(self) -> None:
         if self.log.state.arrival_px is not None:

@@ -5,12 +5,14 @@ appends gather and go with the next, so that many parent orders share the cost o
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
 from executor.domain.control import Hold, HoldAction, plan_scope
 from executor.domain.events import ControlCleared, ControlSet
+from executor.domain.reservation import Reservation
 from executor.errors import JournalFailed
 from executor.journal.line import Line, decode, encode, time_text
 from executor.journal.store import Append, Row
@@ -28,13 +30,20 @@ class Journal:
         self._flusher: asyncio.Task[None] | None = None
         self._failure: JournalFailed | None = None
 
-    async def append(self, lines: Sequence[Line], scopes: Sequence[str] = ()) -> None:
+    async def append(
+        self,
+        lines: Sequence[Line],
+        scopes: Sequence[str] = (),
+        reserve: Sequence[Reservation] = (),
+        expects: Mapping[str, int] | None = None,
+    ) -> None:
         """Make ``lines`` (one stream, consecutive versions) durable, all or none. Raises ``Held`` when a person's hold
-        is on one of ``scopes`` (looked up in the same transaction), ``TakenOver`` when another writer was there first,
-        ``JournalFailed`` when nothing can be written; after that nothing ever is."""
+        is on one of ``scopes``, ``CapReached`` when ``reserve`` would take more than is left, ``Outdated`` when a
+        stream of ``expects`` goes on after that version (all looked up in the same transaction); ``TakenOver`` when
+        another writer was there first, ``JournalFailed`` when nothing can be written; after that nothing ever is."""
         if self._failure is not None:
             raise self._failure
-        append = Append([_row(line) for line in lines], scopes, _holds(lines))
+        append = Append([row_of(line) for line in lines], scopes, _holds(lines), reserve, expects or {})
         durable = asyncio.get_running_loop().create_future()
         self._waiting.append((append, durable))
         if self._flusher is None:
@@ -80,6 +89,10 @@ class Journal:
         """The holds in force on any of ``scopes``."""
         return self._store.holds(scopes)
 
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        """What stands at these counters of caps; those at zero are left out."""
+        return self._store.used(counters)
+
     def streams(self, prefix: str) -> list[str]:
         """All streams whose name begins with ``prefix``."""
         return self._store.streams(prefix)
@@ -97,7 +110,8 @@ class Journal:
                 raise  # else the first failure has been raised to whoever wrote, and says more
 
 
-def _row(line: Line) -> Row:
+def row_of(line: Line) -> Row:
+    """The line as a store keeps it."""
     return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
 
 

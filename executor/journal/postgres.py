@@ -7,6 +7,7 @@ holds no lock, and a batch is there whole or not at all. The statements and the 
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -15,10 +16,11 @@ from psycopg.types.json import Jsonb
 
 from adapters.clock import Clock, SystemClock
 from executor.domain.control import Hold, HoldAction
+from executor.domain.reservation import Reservation
 from executor.errors import Held, InputRefused, JournalFailed, Stopped, TakenOver
 from executor.journal import sql
 from executor.journal.postgres_link import Link
-from executor.journal.store import Append, Row
+from executor.journal.store import Append, Row, cap_reached, outdated
 
 PATIENCE = timedelta(seconds=60)
 _PAGE = 2_000  # lines
@@ -38,6 +40,7 @@ class PostgresStore:
             self._link.close()
             raise
         self._batches = count(1)
+        self._counters: set[str] = set()  # those that are known to be there
 
     def _prepare(self) -> None:
         db, known = self._link.db, len(sql.MIGRATIONS)
@@ -69,18 +72,21 @@ class PostgresStore:
 
     def _write(self, appends: Sequence[Append]) -> list[Stopped | None]:
         parameters = _parameters(appends) | {"writer": self._writer, "batch": next(self._batches)}
+        counted = {each.counter for append in appends for each in append.reserve}
+        if counted - self._counters:
+            self._link.ask(sql.NEW_COUNTERS, (sorted(counted - self._counters),))
+            self._counters |= counted
         changed = {scope: hold for append in appends for scope, hold in append.holds.items()}
         if changed:
             put = {scope: _value(hold) for scope, hold in changed.items() if hold is not None}
             parameters |= {"changed": list(changed), "put": Jsonb(put)}
         answers: list[Stopped | None] = [None] * len(appends)
-        for part, scope, hold in self._link.ask(sql.COMMIT_HOLDS if changed else sql.COMMIT, parameters):
-            first = appends[part].rows[0]
-            answers[part] = (
-                TakenOver(f"another process has written version {first.version} of {first.stream}")
-                if scope is None
-                else Held(str(_hold(scope, **hold)))
-            )
+        statement = sql.COMMIT_HOLDS if changed else sql.COMMIT_COUNTED if counted else sql.COMMIT
+        for part, why, what, stand in self._link.ask(statement, parameters):
+            if why == "full" and len(appends) > 1:
+                (answers[part],) = self._write([appends[part]])
+            else:
+                answers[part] = _refusal(appends[part], why, what, stand)
         return answers
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
@@ -90,6 +96,10 @@ class PostgresStore:
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         """The holds in force on any of ``scopes``."""
         return self._reading.holds(scopes)
+
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        """What stands at these counters of caps; those at zero are left out."""
+        return self._reading.used(counters)
 
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
@@ -135,6 +145,12 @@ class PostgresReading:
             found = self._link.ask(sql.HOLDS_ON.postgres, (list(scopes),))
         return [_hold(*each) for each in found]
 
+    def used(self, counters: Sequence[str] | None = None) -> dict[str, Decimal]:
+        """What stands at these counters of caps, or at all; those at zero are left out."""
+        if counters is None:
+            return dict(self._link.ask(sql.COUNTERS.postgres))
+        return dict(self._link.ask(sql.COUNTERS_NAMED.postgres, (list(counters),)))
+
     def refuse_what_is_none(self) -> None:
         """Raise ``InputRefused`` unless there is a journal in this database, and ``JournalFailed`` if it is newer."""
         found = _schema(self._link.db)
@@ -177,12 +193,14 @@ def _refuse_newer(found: int, where: Link) -> None:
 
 def _statements(appends: Sequence[Append]) -> Iterator[list[Append]]:
     """The appends in order, cut where one statement would not do what one after the other does: a change of holds
-    goes alone, since it concerns those after it, and one version is not asked for twice."""
+    goes alone, since it concerns those after it; one version is not asked for twice, nor written beside what rests on
+    its not being there."""
     together: list[Append] = []
     asked: set[tuple[str, int]] = set()
     for append in appends:
         keys = {(row.stream, row.version) for row in append.rows}
-        if together and (append.holds or together[-1].holds or asked & keys):
+        rests_on = {(stream, version + 1) for stream, version in append.expects.items()}
+        if together and (append.holds or together[-1].holds or asked & (keys | rests_on)):
             yield together
             together, asked = [], set()
         together.append(append)
@@ -194,7 +212,16 @@ def _statements(appends: Sequence[Append]) -> Iterator[list[Append]]:
 def _parameters(appends: Sequence[Append]) -> dict[str, Any]:
     rows: list[tuple[int, Row]] = [(part, row) for part, append in enumerate(appends) for row in append.rows]
     scopes = [(part, scope) for part, append in enumerate(appends) for scope in append.scopes]
+    rests = [(part, *each) for part, append in enumerate(appends) for each in append.expects.items()]
+    counts = [(part, each) for part, append in enumerate(appends) for each in append.reserve]
     return {
+        "resting": [part for part, _, _ in rests],
+        "rests_on": [stream for _, stream, _ in rests],
+        "ends": [version for _, _, version in rests],
+        "counting": [part for part, _ in counts],
+        "counter": [each.counter for _, each in counts],
+        "amount": [each.amount for _, each in counts],
+        "most": [each.most for _, each in counts],
         "part": [part for part, _ in rows],
         "stream": [row.stream for _, row in rows],
         "version": [row.version for _, row in rows],
@@ -205,6 +232,18 @@ def _parameters(appends: Sequence[Append]) -> dict[str, Any]:
         "scoped": [part for part, _ in scopes],
         "scope": [scope for _, scope in scopes],
     }
+
+
+def _refusal(append: Append, why: str, what: str, stand: Any) -> Stopped:
+    if why == "held":
+        return Held(str(_hold(what, **stand)))
+    if why == "old":
+        return outdated(what)
+    if why == "full":
+        used, amount, most = map(Decimal, stand)
+        return cap_reached(Reservation(what, amount, most), used)
+    first = append.rows[0]
+    return TakenOver(f"another process has written version {first.version} of {first.stream}")
 
 
 def _value(hold: Hold) -> dict[str, Any]:

@@ -64,6 +64,22 @@ MIGRATIONS: tuple[Sql, ...] = (
             INSERT INTO gate (holds) VALUES ('{}');
         """,
     ),
+    # What is counted against the caps. An intent adds to it, and what was not sold is given back, in the transaction
+    # that writes the event which says so. Amounts are exact: text on SQLite, which has no decimals.
+    Sql(
+        sqlite="""
+            CREATE TABLE counters (
+                counter TEXT PRIMARY KEY,
+                used    TEXT NOT NULL
+            ) STRICT, WITHOUT ROWID;
+        """,
+        postgres="""
+            CREATE TABLE counters (
+                counter TEXT COLLATE "C" PRIMARY KEY,
+                used    NUMERIC NOT NULL CHECK (used >= 0)
+            ) WITH (fillfactor = 50);
+        """,
+    ),
 )
 
 SCHEMA_FOUND = Sql(
@@ -114,10 +130,22 @@ HOLDS_ON = Sql(
     """,
 )
 
+COUNTERS = Sql(
+    sqlite="SELECT counter, used FROM counters ORDER BY counter",
+    postgres="SELECT counter, used FROM counters WHERE used <> 0 ORDER BY counter",
+)
+COUNTERS_NAMED = Sql(
+    sqlite="SELECT counter, used FROM counters WHERE counter IN ({marks})",
+    postgres="SELECT counter, used FROM counters WHERE counter = ANY (%s::text[]) AND used <> 0",
+)
+
 # --- writing on SQLite: statement by statement in one transaction, which no other writer can be inside ---------------
 
 INSERT_EVENT = "INSERT INTO events (stream, version, case_id, kind, at, line) VALUES (?, ?, ?, ?, ?, ?)"
 DROP_HOLD = "DELETE FROM holds WHERE scope = ?"
+LAST_VERSION = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
+PUT_COUNTER = "INSERT INTO counters (counter, used) VALUES (?, ?) ON CONFLICT DO UPDATE SET used = excluded.used"
+DROP_COUNTER = "DELETE FROM counters WHERE counter = ?"
 PUT_HOLD = "INSERT INTO holds (scope, action, cancel, who, why, at) VALUES (?, ?, ?, ?, ?, ?)"
 
 # --- writing on PostgreSQL: one statement for everything that waits. A client that freezes is never inside a
@@ -142,31 +170,84 @@ _NEW = """
         SELECT new.part, bool_and(events.writer = %(writer)s AND events.batch = %(batch)s) AS own
         FROM new JOIN events ON events.stream = new.stream AND events.version = new.version
         GROUP BY new.part
-    ), written AS (
+    ), old AS (
+        SELECT DISTINCT ON (rests.part) rests.part, rests.stream
+        FROM unnest(%(resting)s::int[], %(rests_on)s::text[], %(ends)s::bigint[]) AS rests (part, stream, ends)
+        JOIN events ON events.stream = rests.stream AND events.version = rests.ends + 1
+        ORDER BY rests.part, rests.stream COLLATE "C"
+    ){count}, written AS (
         INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch)
         SELECT stream, version, case_id, kind, at, line, %(writer)s, %(batch)s FROM new
         WHERE {open} AND part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+        AND part NOT IN (SELECT part FROM old){fits}
         ORDER BY place
         RETURNING seq
     )
 """
+# The counters that are asked for are locked in one order and read as they stand then: a counter that was changed while
+# this statement waited is read again, like the gate. Who asks in a crowd is measured as if everybody before them had
+# been let in; who is refused so is asked again alone.
+_COUNT = """
+    , asked AS (
+        SELECT * FROM unnest(%(counting)s::int[], %(counter)s::text[], %(amount)s::numeric[], %(most)s::numeric[])
+        WITH ORDINALITY AS asked (part, counter, amount, most, place)
+    ), stock AS (
+        SELECT counter, used FROM counters -- after the gate, always in that order
+        WHERE counter = ANY (%(counter)s::text[]) AND (SELECT count(*) FROM door) >= 0
+        ORDER BY counter FOR UPDATE
+    ), tight AS (
+        SELECT DISTINCT ON (part) part, counter, used, amount, most FROM (
+            SELECT asked.*, stock.used,
+                   sum(greatest(amount, 0)) OVER (PARTITION BY counter ORDER BY part, place) AS so_far
+            FROM asked JOIN stock USING (counter)
+        ) AS measured
+        WHERE used + so_far > most
+        ORDER BY part, place
+    )"""
+_COUNTED = """
+    , counted AS (
+        UPDATE counters SET used = counters.used + change.amount
+        FROM (
+            SELECT counter, sum(amount) AS amount FROM asked
+            WHERE part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+            AND part NOT IN (SELECT part FROM old) AND part NOT IN (SELECT part FROM tight)
+            GROUP BY counter
+        ) AS change
+        WHERE counters.counter = change.counter
+    )"""
 _SHUT = """
     , shut AS (
         UPDATE gate SET holds = (gate.holds - %(changed)s::text[]) || %(put)s::jsonb
         WHERE EXISTS (SELECT FROM written)
     )
 """
+# Why an append was refused: ``part``, what by (a scope, a stream, a counter), and how that stands.
 _REFUSED = """
-    SELECT part, scope, hold FROM held WHERE part NOT IN (SELECT part FROM there WHERE own)
+    SELECT part, 'held', scope, hold FROM held WHERE part NOT IN (SELECT part FROM there WHERE own)
     UNION ALL
-    SELECT part, NULL, NULL FROM there WHERE NOT own AND part NOT IN (SELECT part FROM held)
+    SELECT part, 'taken', NULL, NULL FROM there WHERE NOT own AND part NOT IN (SELECT part FROM held)
+    UNION ALL
+    SELECT part, 'old', stream, NULL FROM old
+    WHERE part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+"""
+_REFUSED_FULL = """
+    UNION ALL
+    SELECT part, 'full', counter, jsonb_build_array(used::text, amount::text, most::text) FROM tight
+    WHERE part NOT IN (SELECT part FROM held) AND part NOT IN (SELECT part FROM there)
+    AND part NOT IN (SELECT part FROM old)
 """
 # The gate is locked before any event is given its ``seq``, so the order of the record is the order of the locks. What
 # names no scope needs no lock.
 _SHARED = "SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR SHARE"
 _ALONE = "SELECT holds FROM gate FOR UPDATE"
-COMMIT = _NEW.format(door=_SHARED, open="TRUE") + _REFUSED
-COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)") + _SHUT + _REFUSED
+_FITS = " AND part NOT IN (SELECT part FROM tight)"
+COMMIT = _NEW.format(door=_SHARED, open="TRUE", count="", fits="") + _REFUSED
+COMMIT_COUNTED = _NEW.format(door=_SHARED, open="TRUE", count=_COUNT, fits=_FITS) + _COUNTED + _REFUSED + _REFUSED_FULL
+COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)", count="", fits="") + _SHUT + _REFUSED
+# A counter must be there before it can be locked. It is made at zero, apart from what is counted.
+NEW_COUNTERS = """
+    INSERT INTO counters (counter, used) SELECT unnest(%s::text[]), 0 ON CONFLICT DO NOTHING RETURNING counter
+"""
 NEW_WRITER = "SELECT nextval('writers')"
 
 # --- a connection to PostgreSQL --------------------------------------------------------------------------------------

@@ -11,13 +11,15 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from executor.domain.control import Hold, HoldAction
-from executor.errors import Held, InputRefused, JournalFailed, RecordBroken, Stopped, TakenOver
+from executor.errors import CapReached, Held, InputRefused, JournalFailed, RecordBroken, Stopped, TakenOver
 from executor.journal import sql
 from executor.journal.store import Append as Append
 from executor.journal.store import Row as Row
+from executor.journal.store import counted, outdated
 
 _CHECKPOINT_EVERY = 2_000  # commits
 
@@ -100,6 +102,13 @@ class SqliteStore:
         held = self._held(append.scopes)
         if held is not None:
             return held
+        for stream, version in append.expects.items():
+            if self._db.execute(sql.LAST_VERSION, (stream,)).fetchone()[0] != version:
+                return outdated(stream)
+        try:
+            used = counted(_used(self._db, [each.counter for each in append.reserve]), append.reserve)
+        except CapReached as full:
+            return full
         self._db.execute("SAVEPOINT one")
         try:
             for row in append.rows:
@@ -109,6 +118,10 @@ class SqliteStore:
             self._db.execute("RELEASE one")
             first = append.rows[0]
             return TakenOver(f"another process has written version {first.version} of {first.stream}")
+        for counter, amount in used.items():
+            self._db.execute(
+                *((sql.PUT_COUNTER, (counter, f"{amount:f}")) if amount else (sql.DROP_COUNTER, (counter,)))
+            )
         for scope, hold in append.holds.items():
             self._db.execute(sql.DROP_HOLD, (scope,))
             if hold is not None:
@@ -146,6 +159,10 @@ class SqliteStore:
         """The holds in force on any of ``scopes``."""
         return self._reader.holds(scopes)
 
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        """What stands at these counters of caps; those at zero are left out."""
+        return self._reader.used(counters)
+
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         return self._reader.streams(prefix)
@@ -178,6 +195,11 @@ class SqliteReading:
         with self._reading():
             return _holds(self._db, scopes)
 
+    def used(self, counters: Sequence[str] | None = None) -> dict[str, Decimal]:
+        """What stands at these counters of caps, or at all; those at zero are left out."""
+        with self._reading():
+            return _used(self._db, counters)
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()
@@ -201,6 +223,17 @@ def _holds(db: sqlite3.Connection, scopes: Sequence[str] | None) -> list[Hold]:
     return [
         Hold(scope, HoldAction(action), bool(cancel), who, why, at) for scope, action, cancel, who, why, at in found
     ]
+
+
+def _used(db: sqlite3.Connection, counters: Sequence[str] | None) -> dict[str, Decimal]:
+    if counters is None:
+        found = db.execute(sql.COUNTERS.sqlite).fetchall()
+    elif not counters:
+        return {}
+    else:
+        marks = ", ".join("?" * len(counters))
+        found = db.execute(sql.COUNTERS_NAMED.sqlite.format(marks=marks), tuple(counters)).fetchall()
+    return {counter: Decimal(used) for counter, used in found}
 
 
 def open_file(path: Path) -> SqliteReading:

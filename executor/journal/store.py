@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from executor.domain.control import Hold
-from executor.errors import Stopped
+from executor.domain.money import ZERO, add, plain
+from executor.domain.reservation import Reservation
+from executor.errors import CapReached, JournalFailed, Outdated, Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,42 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Append:
     """Rows of one stream that are written whole or not at all. ``scopes``: refuse it if a hold is on one of them.
-    ``holds``: what it does to the holds, scope to the new hold or to ``None`` for a cleared one."""
+    ``holds``: what it does to the holds, scope to the new hold or to ``None`` for a cleared one. ``reserve``: what it
+    takes from the counters of caps or gives back; refused if one of them would go over. ``expects``: streams that must
+    still end at this version, for what was read there is what it rests on."""
 
     rows: Sequence[Row]
     scopes: Sequence[str] = ()
     holds: Mapping[str, Hold | None] = field(default_factory=dict)
+    reserve: Sequence[Reservation] = ()
+    expects: Mapping[str, int] = field(default_factory=dict)
+
+
+def counted(used: Mapping[str, Decimal], reserve: Sequence[Reservation]) -> dict[str, Decimal]:
+    """What the counters stand at with ``reserve`` added; ``used`` holds those that are not at zero. Raises
+    ``CapReached`` if one would go over, and ``JournalFailed`` if more would be given back than was taken."""
+    after: dict[str, Decimal] = {}
+    for each in reserve:
+        before = after.get(each.counter, used.get(each.counter, ZERO))
+        now = add(before, each.amount)
+        if each.most is not None and now > each.most:
+            raise cap_reached(each, before)
+        if now < 0:
+            raise JournalFailed(f"{plain(-each.amount)} of {each.counter} is given back, {plain(before)} was taken")
+        after[each.counter] = now
+    return after
+
+
+def cap_reached(asked: Reservation, used: Decimal) -> CapReached:
+    """The refusal of ``asked`` at a counter that stands at ``used``."""
+    most = plain(asked.most) if asked.most is not None else "no cap"
+    text = f"{asked.counter} stands at {plain(used)} of {most}: no room for {plain(asked.amount)}"
+    return CapReached(asked.counter, text)
+
+
+def outdated(stream: str) -> Outdated:
+    """The refusal of an append that rests on an older ``stream``."""
+    return Outdated(f"{stream} has changed since it was read")
 
 
 class Reading(Protocol):
@@ -45,6 +79,9 @@ class Reading(Protocol):
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""
 
+    def used(self, counters: Sequence[str] | None = None) -> dict[str, Decimal]:
+        """What stands at these counters of caps, or at all; those at zero are left out."""
+
     def close(self) -> None:
         """Release the connection."""
 
@@ -58,6 +95,8 @@ class Store(Protocol):
         when it cannot be said what was made durable."""
 
     def holds(self, scopes: Sequence[str]) -> list[Hold]: ...
+
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]: ...
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]: ...
 

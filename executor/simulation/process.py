@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -26,9 +27,10 @@ from executor.domain.control import Hold
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
-from executor.errors import Held, JournalFailed, Stopped, TakenOver
+from executor.errors import CapReached, Held, JournalFailed, Stopped, TakenOver
 from executor.journal.journal import Journal, Store
 from executor.journal.sqlite import Append, Row, SqliteStore
+from executor.journal.store import counted, outdated
 
 
 class Doom(StrEnum):
@@ -56,6 +58,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lines: dict[str, dict[int, str]] = {}
         self._holds: dict[str, Hold] = {}
+        self._used: dict[str, Decimal] = {}
 
     def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
         return [self._append(each) for each in appends]
@@ -64,11 +67,19 @@ class MemoryStore:
         held = self.holds(append.scopes)
         if held:
             return Held(str(held[0]))
+        for stream_name, version in append.expects.items():
+            if max(self._lines.get(stream_name, {}), default=0) != version:
+                return outdated(stream_name)
+        try:
+            used = counted(self._used, append.reserve)
+        except CapReached as full:
+            return full
         first = append.rows[0]
         stream = self._lines.setdefault(first.stream, {})
         if self.taken(stream, append.rows):
             return TakenOver(f"another process has written version {first.version} of {first.stream}")
         stream.update({row.version: row.line for row in append.rows})
+        self._used |= used
         for scope, hold in append.holds.items():
             self._holds.pop(scope, None)
             if hold is not None:
@@ -83,6 +94,9 @@ class MemoryStore:
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         found = [self._holds[scope] for scope in scopes if scope in self._holds]
         return sorted(found, key=lambda hold: (hold.action, hold.scope))
+
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        return {counter: self._used[counter] for counter in counters if self._used.get(counter)}
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         held = self._lines.get(stream, {})
@@ -132,6 +146,9 @@ class FaultyStore:
 
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         return self._inner.holds(scopes)
+
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        return self._inner.used(counters)
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         return self._inner.read(stream, after)

@@ -22,6 +22,7 @@ from adapters.mock.faulty_venue import VenueFaults
 from adapters.mock.faulty_wire import FaultyWire
 from adapters.mock.world import Credit, MockWorld, WorldSpec
 from executor.domain.orders import ChildStatus, ParentStatus
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.virtual_time import VirtualTimeLoop, run_virtual
 from executor.errors import (
     CredentialsRefused,
@@ -31,7 +32,7 @@ from executor.errors import (
     Stopped,
     VenueUnreachable,
 )
-from executor.journal.journal import Store
+from executor.journal.journal import Journal, Store
 from executor.journal.sqlite import Row
 from executor.simulation.invariants import Checker
 from executor.simulation.operator import Operator
@@ -162,6 +163,8 @@ class World:
 
     async def live(self) -> None:
         """Run processes, one after the other, until the parent order has come to an end."""
+        scenario = self.scenario
+        await prepare_rehearsal(Journal(self.store, threaded=False), scenario.mandate, scenario.plan, START)
         trouble = asyncio.get_running_loop().create_task(self._trouble())
         for attempt in range(_STARTS):
             if attempt == _ILL_STARTS:

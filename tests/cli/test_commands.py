@@ -222,7 +222,7 @@ def halted(folder: Path, mandate_path: Path) -> Path:
 def test_exit_6_when_a_guard_has_halted_the_parent_order(tmp_path: Path) -> None:
     mandate = write_mandate(tmp_path, plan())
     record = halted(tmp_path, mandate)
-    done = call("run", mandate, "--on", "mock", "--journal", record)
+    done = call("run", mandate, "--on", "mock", "--rehearse", "--journal", record)
     assert done.returncode == ExitCode.STOPPED
     assert "halted by market: prices disagree" in done.stderr
     (row,) = objects(call("status", "--journal", record, "--json").stdout)
@@ -232,7 +232,9 @@ def test_exit_6_when_a_guard_has_halted_the_parent_order(tmp_path: Path) -> None
 def test_exit_7_when_no_venue_answers(tmp_path: Path) -> None:
     env = write_profiles(tmp_path / "venues", two_free_ports())
     journal = tmp_path / "journal.sqlite"
-    done = execute("run", write_mandate(tmp_path, plan()), "--on", "mock", "--journal", journal, "--json", env=env)
+    done = execute(
+        "run", write_mandate(tmp_path, plan()), "--on", "mock", "--rehearse", "--journal", journal, "--json", env=env
+    )
     assert (done.returncode, done.stdout) == (ExitCode.UNREACHABLE, "")
     assert "no order was sent" in done.stderr
     assert objects(call("orders", "--journal", journal, "--json").stdout) == []
@@ -243,7 +245,7 @@ def test_exit_8_when_the_record_cannot_be_read(tmp_path: Path, journal: Path) ->
     broken = tmp_path / "broken.sqlite"
     shutil.copy(journal, broken)
     with sqlite3.connect(broken) as db:
-        db.execute("UPDATE events SET line = '{\"truncated\":' WHERE seq = 3")
+        db.execute("UPDATE events SET line = '{\"truncated\":' WHERE stream LIKE 'parent/%' AND version = 3")
     db.close()
     done = call("status", "--journal", broken)
     assert done.returncode == ExitCode.RECORD_FAILED
@@ -356,13 +358,18 @@ def test_venues_check_over_sockets_and_with_wrong_keys(tmp_path: Path) -> None:
             assert f"check the key of {name}" in refused.stderr
             assert secret not in refused.stderr
         wrong_key = {"EXECUTOR_OSL_MOCK_API_KEY": "somebody-elses-key"}
-        sold = call("run", mandate, "--on", "mock", "--journal", tmp_path / "j.sqlite", env=env | wrong_key)
+        sold = call(
+            "run", mandate, "--on", "mock", "--rehearse", "--journal", tmp_path / "j.sqlite", env=env | wrong_key
+        )
         assert (sold.returncode, sold.stdout) == (ExitCode.CREDENTIALS, "")
         assert "somebody-elses-key" not in sold.stderr
         other = plan(quote_asset="EUR")
         (tmp_path / "eur").mkdir()
         euros = call(
-            "run", write_mandate(tmp_path / "eur", other), "--on", "mock", "--journal", tmp_path / "j.sqlite", env=env
+            "run",
+            write_mandate(tmp_path / "eur", other),
+            *("--on", "mock", "--rehearse", "--journal", tmp_path / "j.sqlite"),
+            env=env,
         )
         assert euros.returncode == ExitCode.REFUSED
         assert "pair: " in euros.stderr

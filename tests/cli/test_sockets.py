@@ -36,7 +36,7 @@ class Sale:
 
     @property
     def command(self) -> tuple[object, ...]:
-        return ("run", self.mandate, "--on", "mock", "--journal", self.journal, "--json")
+        return ("run", self.mandate, "--on", "mock", "--rehearse", "--journal", self.journal, "--json")
 
     def fills(self) -> list[Table]:
         """Every execution in the record."""

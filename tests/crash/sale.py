@@ -71,7 +71,7 @@ class Sale:
 
     @property
     def command(self) -> list[str]:
-        return ["run", str(self.mandate), "--on", "mock", "--journal", str(self.journal), "--json"]
+        return ["run", str(self.mandate), "--on", "mock", "--rehearse", "--journal", str(self.journal), "--json"]
 
     def prepare_journal(self) -> None:
         """Make an empty journal, so that opening it writes nothing."""

@@ -35,6 +35,7 @@ from executor.errors import ExecutorError
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.journal.sqlite import SqliteStore
+from tests.approved import approve
 
 D = Decimal
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
@@ -131,9 +132,10 @@ class Stage:
         asked = asked or plan()
         venues = [bend(self.venue(name)) for name in asked.venues]
         tuning = tuning or Tuning(reconcile=timedelta(minutes=2))
-        one = Runner(
-            mandate(case), asked, venues, self.journal(), self.clock, observer=self.lines.append, tuning=tuning
-        )
+        store = SqliteStore(self.path)
+        approve(store, mandate(case), asked, START)
+        journal = Journal(store, threaded=False)
+        one = Runner(mandate(case), asked, venues, journal, self.clock, observer=self.lines.append, tuning=tuning)
         self._runs.append(one)
         return one
 

@@ -15,10 +15,12 @@ from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.virtual_time import run_virtual
-from executor.errors import ExecutorError, JournalFailed, Stopped, TakenOver
+from executor.errors import CapReached, ExecutorError, JournalFailed, Stopped, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line, decode
 from executor.journal.sqlite import Append, Row
+from executor.journal.store import counted, outdated
+from tests.approved import approve
 from tests.engine.scripted_venue import ScriptedVenue
 
 D = Decimal
@@ -37,31 +39,48 @@ REST = TWAP | {"style": "rest_then_cross", "rest_for": "20s"}
 OTC: dict[str, Any] = {"kind": "otc", "qty": "1", "clip": "0.5", "pause": "1m", "min_quotes": 1}
 
 
+_PAPERS = ("people", "case/")
+
+
 class MemoryStore:
     """A journal in memory. ``fails_at`` is the number of the commit that cannot be written; ``fence`` can be taken
     away to show what it is for."""
 
     def __init__(self, *, fence: bool = True) -> None:
         self.rows: list[Row] = []
+        self.papers: list[Row] = []  # people and cases: there before the run, and not counted with what it writes
         self.fence = fence
         self.commits = 0
         self.fails_at = 0
+        self._used: dict[str, Decimal] = {}
 
     def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
-        self.commits += 1
-        if self.commits == self.fails_at:
-            raise JournalFailed("disk full")
-        return [self._append(append.rows) for append in appends]
+        if not all(append.rows[0].stream.startswith(_PAPERS) for append in appends):
+            self.commits += 1
+            if self.commits == self.fails_at:
+                raise JournalFailed("disk full")
+        return [self._append(append) for append in appends]
 
-    def _append(self, rows: Sequence[Row]) -> TakenOver | None:
-        known = {(row.stream, row.version) for row in self.rows}
-        if self.fence and any((row.stream, row.version) in known for row in rows):
+    def _append(self, append: Append) -> Stopped | None:
+        known = {(row.stream, row.version) for row in (*self.rows, *self.papers)}
+        if self.fence and any((row.stream, row.version) in known for row in append.rows):
             return TakenOver("another process")
-        self.rows.extend(rows)
+        for stream, version in append.expects.items():
+            if (stream, version + 1) in known:
+                return outdated(stream)
+        try:
+            self._used |= counted(self._used, append.reserve)
+        except CapReached as full:
+            return full
+        (self.papers if append.rows[0].stream.startswith(_PAPERS) else self.rows).extend(append.rows)
         return None
 
+    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
+        return {counter: self._used[counter] for counter in counters if self._used.get(counter)}
+
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
-        return iter([row.line for row in self.rows if row.stream == stream and row.version > after])
+        found = self.papers if stream.startswith(_PAPERS) else self.rows
+        return iter([row.line for row in found if row.stream == stream and row.version > after])
 
     def holds(self, scopes: Sequence[str]) -> list[Hold]:
         return []
@@ -120,7 +139,8 @@ class Ran:
 def runner(
     venues: Sequence[Venue], store: MemoryStore, clock: Clock, lines: list[Line], asked: Plan | None, held: str
 ) -> Runner:
-    """A runner on ``store`` that notes every durable line in ``lines``."""
+    """A runner on ``store``, its plan approved, that notes every durable line in ``lines``."""
+    approve(store, mandate(held), asked or plan(), START)
     journal = Journal(store, threaded=False)
     return Runner(mandate(held), asked or plan(), venues, journal, clock, observer=lines.append)
 

@@ -84,6 +84,7 @@ class ScriptedVenue:
     ) -> None:
         self.name = name
         self.clock = clock
+        self.simulated = True
         self.traits = VenueTraits(
             duplicate_ids=duplicates,
             quiet_period=timedelta(seconds=30),

@@ -89,7 +89,8 @@ async def test_a_second_plan_that_overcommits_the_mandate_is_refused() -> None:
     rows = len(store.rows)
     again = await ran(ScriptedVenue(LoopClock(START)), store=store, asked=plan(seed=8), held="1.5")
     assert isinstance(again.fault, RuleRefused)
-    assert "mandate: 2 committed with this plan, the case holds 1.5 BTC" in str(again.fault)
+    assert "mandate: 1.5 BTC of the case are credited" in str(again.fault)
+    assert "stands at 1 of 1.5: no room for 1" in str(again.fault)
     assert len(store.rows) == rows
     half = plan(TWAP | {"qty": "0.5"}, seed=9)
     alpha = ScriptedVenue(LoopClock(START))
@@ -104,7 +105,7 @@ async def test_an_unfinished_plan_counts_with_all_that_it_may_still_sell() -> No
     await ran(alpha, store=store, held="1.5")
     assert alpha.sold < D(1)
     again = await ran(ScriptedVenue(LoopClock(START)), store=store, asked=plan(seed=8), held="1.5")
-    assert "mandate: 2 committed" in str(again.fault)
+    assert "stands at 1 of 1.5: no room for 1" in str(again.fault)
 
 
 @virtual

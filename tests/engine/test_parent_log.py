@@ -7,21 +7,29 @@ import pytest
 
 from adapters.clock import LoopClock
 from executor.domain.events import ChildAcknowledged, ChildNotSent, ParentTaken, ParentWorking
+from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.parent import Parent
+from executor.engine.approval import Approval
+from executor.engine.gate import Gate
 from executor.engine.parent_log import ParentLog, stream_of
 from executor.errors import InvariantBroken, JournalFailed, RecordBroken, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line
+from tests.approved import approve
 from tests.domain.events_made import created, filled, intended
-from tests.engine.rig import START, MemoryStore, ran, virtual
+from tests.engine.rig import START, MemoryStore, mandate, plan, ran, virtual
 from tests.engine.scripted_venue import D, ScriptedVenue
 
 PARENT = "abcdefghij"
 
 
 def opened(store: MemoryStore, seen: list[Line] | None = None) -> ParentLog:
+    approve(store, mandate(), plan(), START)
     journal = Journal(store, threaded=False)
-    return ParentLog(PARENT, "CASE-1", journal, LoopClock(START), (seen if seen is not None else []).append)
+    approval = Approval(journal, "CASE-1", plan_hash(frozen_plan("CASE-1", plan().model_dump(mode="json"))))
+    approval.reread()
+    noted = (seen if seen is not None else []).append
+    return ParentLog(PARENT, "CASE-1", Gate(plan(), approval), journal, LoopClock(START), noted)
 
 
 @virtual

@@ -27,6 +27,7 @@ from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.journal.sqlite import SqliteStore
 from executor.report.summary import summarise
+from tests.approved import approve
 from tests.engine.rig import virtual
 
 D = Decimal
@@ -68,7 +69,9 @@ async def test_the_example_plan_sells_all_of_it_exactly(seed: int, tmp_path: Pat
     plan = plan.model_copy(update={"seed": seed})
     clock, wire, lines = LoopClock(START), list[dict[str, str]](), list[Line]()
     world = world_of(mandate, plan, clock)
-    journal = Journal(SqliteStore(tmp_path / "journal.sqlite"), threaded=False)
+    store = SqliteStore(tmp_path / "journal.sqlite")
+    approve(store, mandate, plan, START)
+    journal = Journal(store, threaded=False)
     runner = Runner(mandate, plan, connected(world, plan, clock, wire), journal, clock, observer=lines.append)
     state = await runner.run()
     await runner.aclose()

@@ -1,0 +1,139 @@
+"""What every intent must pass in the transaction that writes it: the approval, the caps, the prices.
+
+Asked by the log that writes intents, not by whoever wants an order, so that nobody who calls the engine can go past it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from adapters.venue import TimeInForce
+from executor.domain.caps import Limit, Sale, limits
+from executor.domain.events import ChildIntended, Counted
+from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
+from executor.domain.parent import Parent
+from executor.domain.plan import Plan, TwapLeg
+from executor.domain.reservation import Reservation
+from executor.engine.approval import Approval
+from executor.engine.room import Rooms, rooms
+from executor.errors import GuardHalts, RuleRefused
+
+_LINGERS = timedelta(minutes=2)  # what a cancelled order may still need to be off the book
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An intent as it may be written: with what it reserves, and the streams that must not have changed since."""
+
+    intent: ChildIntended
+    reserve: Sequence[Reservation]
+    expects: Mapping[str, int]
+
+
+class Gate:
+    """The rules of one approved plan."""
+
+    def __init__(self, plan: Plan, approval: Approval) -> None:
+        self._plan = plan
+        self._approval = approval
+        self._sale = Sale(approval.case_id, plan.asset, plan.quote_asset, plan.qty)
+
+    def reread(self) -> None:
+        """Read again what the rules rest on."""
+        self._approval.reread()
+
+    def approved(self, now: datetime) -> Mapping[str, int]:
+        """The streams that say that exactly this plan is approved now, with the versions at which they were read.
+        Raises ``GuardHalts``."""
+        fault = self._approval.fault(now)
+        if fault:
+            raise GuardHalts("approval", f"the plan may not be executed: {fault}")
+        return self._approval.rests_on
+
+    def admit(self, intent: ChildIntended, now: datetime) -> Admitted:
+        """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``RuleRefused`` when a rule forbids it."""
+        expects = self.approved(now)
+        self._order_value(intent)
+        shown = sum(1 for top in intent.tops if top.bid is not None)
+        if self.min_venues > 1 and shown < self.min_venues:
+            raise RuleRefused(f"cap.min_venues: {shown} venues can be traded on, the plan wants {self.min_venues}")
+        counted, reserve = [], []
+        for limit in self.limits(intent.venue, now, self._until(intent.leg, intent.time_in_force, now)):
+            amount = intent.qty if limit.unit == "qty" else self._most_value(intent)
+            counted.append(Counted(counter=limit.counter, unit=limit.unit, amount=amount))
+            reserve.append(Reservation(limit.counter, amount, limit.most))
+        return Admitted(msgspec.structs.replace(intent, reserved=counted), reserve, expects)
+
+    # --- caps -----------------------------------------------------------------------------------------------------
+
+    def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:
+        """The caps that bind an order at ``venue`` now that may fill up to ``until``."""
+        return limits(self._plan.caps, self._sale, venue, now, until) if self._plan.caps is not None else ()
+
+    def rooms(
+        self, leg: int, bids: Mapping[str, Decimal], now: datetime, used: Callable[[Sequence[str]], dict[str, Decimal]]
+    ) -> Rooms:
+        """What the caps leave for orders of ``leg``; ``bids`` are the best prices by venue, ``used`` reads counters."""
+        until = self._until(leg, TimeInForce.GTC.value, now)
+        found = {name: self.limits(name, now, until) for name in bids}
+        counters = {limit.counter for each in found.values() for limit in each}
+        stand = used(sorted(counters)) if counters else {}
+        return rooms(found, stand, {name: times(px, self._run) for name, px in bids.items()})
+
+    @property
+    def order_value(self) -> Decimal | None:
+        """The most that one order may be worth."""
+        return self._plan.caps.order_value if self._plan.caps is not None else None
+
+    @property
+    def min_venues(self) -> int:
+        """How many venues there must be to trade on."""
+        return (self._plan.caps.min_venues if self._plan.caps is not None else None) or 1
+
+    def _until(self, leg: int, time_in_force: str, now: datetime) -> datetime:
+        """Until when an order of ``leg`` may fill that is sent now."""
+        wanted = self._plan.legs[leg]
+        rests = wanted.rest_for if isinstance(wanted, TwapLeg) and time_in_force == TimeInForce.GTC.value else None
+        return now + timedelta(seconds=rests) + _LINGERS if rests else now
+
+    def _order_value(self, intent: ChildIntended) -> None:
+        most = self.order_value
+        if most is not None and worth(intent) > most:
+            raise RuleRefused(f"cap.order_value: {plain(worth(intent))} is over {plain(most)}")
+
+    def _most_value(self, intent: ChildIntended) -> Decimal:
+        """The most that this order can bring: what crosses the book may fill above what the book showed, by as much as
+        the market may run before it counts as one that cannot be trusted."""
+        exact = intent.notional is not None or intent.post_only
+        return worth(intent) if exact else times(worth(intent), self._run)
+
+    @property
+    def _run(self) -> Decimal:
+        """By what factor the market may rise between the look at the book and the fill."""
+        return ONE + EXACT.divide(self._plan.guards.fast_move_bps, BPS)
+
+
+def worth(intent: ChildIntended) -> Decimal:
+    """What the order is worth: the money of a quote, else the quantity at its limit or the best bid seen, if higher."""
+    if intent.notional is not None:
+        return intent.notional
+    bids = [top.bid for top in intent.tops if top.venue == intent.venue and top.bid is not None]
+    return times(intent.qty, max([intent.limit_px, *bids]))
+
+
+def returned(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> list[Reservation]:
+    """What an event changes at the counters, from what stood there before for the order that it is about."""
+    changes = [Reservation(counter, EXACT.subtract(after[counter], before.get(counter, ZERO))) for counter in after]
+    return [change for change in changes if change.amount]
+
+
+def counted(state: Parent, event: object) -> dict[str, Decimal]:
+    """What stands at the counters for the orders that ``event`` is about."""
+    if state.created is None:
+        return {}
+    child = state.children.get(getattr(event, "client_order_id", ""))
+    found = state.counted() if state.created.reserved else {}
+    return found | child.counted() if child is not None and child.reserved else found
