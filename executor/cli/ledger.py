@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from executor.cli.amounts import amount
+from executor.cli.pool import pool
 from executor.cli.record import journal_option, json_option, why_option, with_journal
 from executor.cli.settling import UNSIGNED, case_argument, countersigned, moment, record_step, second_options, told
 from executor.cli.settling import who_option as settler_option
@@ -28,6 +29,9 @@ _at = click.option("--at", "at_text", metavar="TIME", help="As the books stood t
 @click.group("ledger")
 def ledger() -> None:
     """The books of a case. Debits are above zero, credits below; every set sums to zero in each currency."""
+
+
+ledger.add_command(pool)
 
 
 @ledger.command("balance")

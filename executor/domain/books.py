@@ -19,6 +19,7 @@ from executor.domain.money import ZERO, add
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
+    CoinsPooled,
     DepositPosted,
     DepositReleased,
     FiatWithdrawn,
@@ -44,6 +45,7 @@ _SETS: dict[type, Any] = {
     ProceedsDelivered: postings.delivery,
     DepositPosted: postings.deposit,
     DepositReleased: postings.deposit,
+    CoinsPooled: postings.pooled,
     PoolAllocated: postings.pool_allocated,
     ShareReceived: postings.share_received,
 }

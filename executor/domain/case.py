@@ -25,6 +25,7 @@ from executor.domain.changes import Changes
 from executor.domain.dossier import PAPERS, papers, refuse_transfer
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
+from executor.domain.settlement_events import CoinsPooled, ShareReceived
 from executor.domain.signing import approval_message, verified
 from executor.errors import InvariantBroken
 
@@ -102,6 +103,12 @@ class Case:
                 self.changes.propose(event)
             case ChangeAgreed():
                 self.changes.agree(event)
+            case CoinsPooled():
+                self._fail(self.refuse_pooling(event))
+                self._shift(event.asset, event.qty, HoldingState.CREDITED, HoldingState.RESERVED)
+            case ShareReceived():
+                self._shift(event.asset, event.share.qty, HoldingState.RESERVED, HoldingState.SOLD)
+                self._shift(event.asset, event.unsold, HoldingState.RESERVED, HoldingState.CREDITED)
             case PlanFrozen():
                 self._fail(self.refuse_freeze(event))
                 self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
@@ -125,10 +132,14 @@ class Case:
         self._authorised = {each["person"]: each["role"] for each in people} if people else None
         self.changes.proceeds_account = str(event.mandate.get("proceeds_account", ""))
 
+    def _shift(self, asset: str, qty: Decimal, left: HoldingState, reached: HoldingState) -> None:
+        states = self.holdings[asset]
+        states[left] = add(states[left], -qty)
+        states[reached] = add(states[reached], qty)
+
     def _move(self, event: HoldingMoved) -> None:
-        states, left, reached = self.holdings[event.asset], HoldingState(event.from_state), HoldingState(event.to_state)
-        states[left] -= event.qty
-        states[reached] = add(states[reached], event.qty)
+        left, reached = HoldingState(event.from_state), HoldingState(event.to_state)
+        self._shift(event.asset, event.qty, left, reached)
         if reached is HoldingState.IN_TRANSIT:
             self._on_the_way.add(event.evidence["transaction"])
         elif reached is HoldingState.CREDITED and left is HoldingState.IN_TRANSIT:
@@ -203,6 +214,13 @@ class Case:
         """Why this change cannot be asked for; empty if it can."""
         credited = {asset: states[HoldingState.CREDITED] for asset, states in self.holdings.items()}
         return self.changes.refuse_proposal(event, self.roles, credited)
+
+    def refuse_pooling(self, event: CoinsPooled) -> str:
+        """Why these coins cannot be sold by a pool; empty if they can."""
+        have = self.holdings.get(event.asset, {}).get(HoldingState.CREDITED, ZERO)
+        if event.qty <= 0 or event.qty > have:
+            return f"{plain(event.qty)} {event.asset} cannot be pooled by {self.case_id}: {plain(have)} are credited"
+        return ""
 
     def refuse_freeze(self, event: PlanFrozen) -> str:
         """Why this plan cannot be frozen; empty if it can."""

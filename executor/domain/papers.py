@@ -16,6 +16,7 @@ from executor.domain.postings import share_cash
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
+    CoinsPooled,
     DepositPosted,
     DepositReleased,
     FiatWithdrawn,
@@ -24,6 +25,7 @@ from executor.domain.settlement_events import (
     ProceedsDelivered,
     ReceiptRecorded,
     SafeApproved,
+    ShareReceived,
 )
 
 Key = tuple[str, str]  # currency or asset, and the venue where it matters
@@ -96,7 +98,8 @@ def _conversion(ref: str, event: FxConverted) -> list[Paper]:
 def _allocated(ref: str, event: PoolAllocated) -> list[Paper]:
     found = []
     for share in event.shares:
-        for key, amount in share_cash(share, event.asset).items():
+        for (venue, currency), amount in share_cash(share, event.asset).items():
+            key = (currency, venue)
             found.append(Paper("allocated", ref, key, amount, key, amount, lambda came, went: came == went))
     return found
 
@@ -127,12 +130,21 @@ _COIN_STEPS: Mapping[tuple[str, str], tuple[str, int, int]] = {
 }
 
 
-def coin_paper(ref: str, event: HoldingMoved) -> Paper | None:
-    """A movement of coins as a paper; ``None`` for the way back of recalled coins, which has a chain of its own."""
-    found = _COIN_STEPS.get((event.from_state, event.to_state))
-    if found is None:
-        return None
-    step, into, out_of = found
-    key = (event.asset, "")
-    amount, net = EXACT.multiply(event.qty, Decimal(into)), EXACT.multiply(event.qty, Decimal(out_of))
+def coin_papers(ref: str, event: Any) -> list[Paper]:
+    """What an event says about the way of coins; nothing for the way back of recalled ones."""
+    if isinstance(event, HoldingMoved):
+        way = _COIN_STEPS.get((event.from_state, event.to_state))
+        return [] if way is None else [_coins(ref, event.asset, event.qty, way)]
+    if isinstance(event, CoinsPooled):
+        return [_coins(ref, event.asset, event.qty, ("reserved", 1, 1))]
+    if isinstance(event, ShareReceived):
+        sold, back = (event.share.qty, ("sold", 1, 1)), (event.unsold, ("reserved", -1, -1))
+        return [_coins(ref, event.asset, qty, way) for qty, way in (sold, back) if qty]
+    return []
+
+
+def _coins(ref: str, asset: str, qty: Decimal, way: tuple[str, int, int]) -> Paper:
+    step, into, out_of = way
+    key = (asset, "")
+    amount, net = EXACT.multiply(qty, Decimal(into)), EXACT.multiply(qty, Decimal(out_of))
     return Paper(step, ref, key, amount, key, net, lambda _came, _went: True)

@@ -15,6 +15,7 @@ from executor.domain.money import EXACT, ZERO, add, times
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
+    CoinsPooled,
     DepositPosted,
     DepositReleased,
     FiatWithdrawn,
@@ -148,10 +149,16 @@ def deposit(event: DepositPosted | DepositReleased) -> list[Posting]:
     return moved(source, target, event.currency, event.amount)
 
 
+def pooled(event: CoinsPooled) -> list[Posting]:
+    """Coins are set aside for a pool."""
+    return moved(accounts.VENUE_ASSET, accounts.RESERVED, event.asset, event.qty)
+
+
 def share_received(event: ShareReceived) -> list[Posting]:
-    """A member's part of a pooled sale, booked like a fill."""
+    """A member's part of a pooled sale, booked like a fill; unsold coins come back."""
     share = event.share
     postings = moved(accounts.RESERVED, accounts.SOLD, event.asset, share.qty)
+    postings += moved(accounts.RESERVED, accounts.VENUE_ASSET, event.asset, event.unsold)
     for part in share.gross:
         postings += moved(accounts.PROCEEDS, accounts.VENUE_CASH + part.venue, part.currency, part.amount)
     for part in share.rounding:

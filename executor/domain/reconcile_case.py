@@ -10,13 +10,13 @@ from decimal import Decimal
 
 from executor.domain import ledger as accounts
 from executor.domain.books import Books, Entry
-from executor.domain.case_events import CaseOpened, HoldingMoved
+from executor.domain.case_events import CaseOpened
 from executor.domain.chain import BREAK, MISSING, OK, Amounts, Line, Step, reconcile
 from executor.domain.events import FillRecorded, ParentCreated
 from executor.domain.money import EXACT, ZERO, add
-from executor.domain.papers import Paper, coin_paper, papers
+from executor.domain.papers import Paper, coin_papers, papers
 from executor.domain.postings import fill_postings
-from executor.domain.settlement_events import PoolFormed, ShareReceived, StatementImported, StatementRow
+from executor.domain.settlement_events import PoolAllocated, PoolFormed, ShareReceived, StatementImported, StatementRow
 from executor.domain.statement import Matching, Unmatched, match, off
 
 COIN_STEPS = ("inventory", "sent", "credited", "reserved", "sold", "fills")
@@ -99,9 +99,8 @@ class _Case:
             total = _sum(Decimal(holding["qty"]) for holding in held)
             steps["inventory"].papers.append(_plain("inventory", self._opened.ref, (asset, ""), total))
         for entry in self._entries:
-            if isinstance(entry.event, HoldingMoved) and entry.event.asset == asset:
-                paper = coin_paper(entry.ref, entry.event)
-                if paper is not None:
+            for paper in coin_papers(entry.ref, entry.event):
+                if paper.source[0] == asset:
                     steps[paper.step].papers.append(paper)
         for entry in self._sales:
             for coin, amount in _coins(entry).items():
@@ -114,6 +113,7 @@ class _Case:
         if name != "fills":
             for entry in self._entries:
                 step.papers += [paper for paper in papers(entry.ref, entry.event) if paper.step == name]
+                step.present |= name == "allocated" and isinstance(entry.event, PoolAllocated)
         return step
 
     def _deposit(self) -> list[Line]:

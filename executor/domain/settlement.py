@@ -25,12 +25,15 @@ from executor.domain.people import APPROVERS, People, Role
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
+    CoinsPooled,
     Countersign,
     DepositPosted,
     DepositReleased,
     FiatWithdrawn,
     FxConverted,
     LedgerCorrected,
+    PoolAllocated,
+    PoolFormed,
     ProceedsDelivered,
     ReceiptRecorded,
     SafeApproved,
@@ -179,7 +182,8 @@ def _refuse_release(books: Books, event: DepositReleased) -> str:
         what = ", ".join(f"{plain(amount)} {currency}" for currency, amount in sorted(left.items()))
         return f"the deposit still stands for {what} that are held or on their way"
     received, credited = _received(books)
-    if received != credited:
+    pooled = any(isinstance(entry.event, PoolFormed) for entry in books.standing())  # its members are credited, not it
+    if received != credited and not pooled:
         both = sorted(received.keys() | credited.keys())
         said = ", ".join(
             f"{plain(received.get(each, ZERO))} of {plain(credited.get(each, ZERO))} {each}" for each in both
@@ -213,8 +217,8 @@ def refuse_correction(case: Case, books: Books, people: People, event: LedgerCor
         return f"{event.reverses} was reversed before, by {books.corrected[event.reverses]}"
     if isinstance(entry.event, CaseOpened | HoldingMoved):
         return "the inventory stands in the mandate, and coins are moved with `executor mandate move`"
-    if isinstance(entry.event, ShareReceived | LedgerCorrected):
-        return "a share follows from its pool and a correction is final: correct what is under it"
+    if isinstance(entry.event, CoinsPooled | PoolFormed | PoolAllocated | ShareReceived | LedgerCorrected):
+        return "a pool is shared out once and a correction is final"
     postings = [Posting(each.account, each.currency, each.amount) for each in event.postings]
     unknown = [posting.account for posting in postings if not known_account(posting.account)]
     if unknown:

@@ -185,6 +185,16 @@ class PoolFormed(Event, frozen=True, kw_only=True):
     second: Countersign
 
 
+class CoinsPooled(Event, frozen=True, kw_only=True):
+    """Credited coins of this case are sold by the pool ``pool`` from now on; nobody else can reserve or recall them."""
+
+    pool: str
+    asset: str
+    qty: Decimal
+    who: str
+    second: Countersign
+
+
 class FeeShare(msgspec.Struct, frozen=True, kw_only=True):
     """A sum that arose at a venue, in one currency."""
 
@@ -214,12 +224,13 @@ class PoolAllocated(Event, frozen=True, kw_only=True):
 
 class ShareReceived(Event, frozen=True, kw_only=True):
     """The part of a pooled sale that belongs to this case; stands in the member's stream. ``source`` is the reference
-    of the ``PoolAllocated`` it comes from."""
+    of the ``PoolAllocated`` it comes from; ``unsold`` coins come back from the pool."""
 
     pool: str
     source: str
     asset: str
     share: PoolShare
+    unsold: Decimal
     who: str
 
 
@@ -236,6 +247,7 @@ SettlementEvent = (
     | StatementImported
     | LedgerCorrected
     | PoolFormed
+    | CoinsPooled
     | PoolAllocated
     | ShareReceived
 )

@@ -99,17 +99,24 @@ class Treasury:
         """A command of the settlement role with a second person's signature."""
         return (*words, "--who", "se", "--second", second, "--key", self.key(key or second))
 
-    def sells(self, case: str, qty: str, fills: Sequence[FillRecorded], parent: str = "abcdefghij") -> None:
-        """Coins of the case are credited, reserved and sold with these fills."""
+    def credits(self, case: str, qty: str) -> None:
+        """Coins of the case are credited at a venue, a small test first."""
         rest = f"{D(qty) - D('0.1'):f}"
-        frozen = frozen_plan(case, {"asset": "BTC", "qty": qty})
-        plan = plan_hash(frozen)
         moves = [
-            PlanFrozen(plan_hash=plan, frozen=frozen, drafter="op", expires_at=AT),
             _move("0.1", "accepted", "in_transit", "t0"),
             _move("0.1", "in_transit", "credited", "t0"),
             _move(rest, "accepted", "in_transit", "t1"),
             _move(rest, "in_transit", "credited", "t1"),
+        ]
+        self.write(case, f"case/{case}", moves)
+
+    def sells(self, case: str, qty: str, fills: Sequence[FillRecorded], parent: str = "abcdefghij") -> None:
+        """Coins of the case are credited, reserved and sold with these fills."""
+        frozen = frozen_plan(case, {"asset": "BTC", "qty": qty})
+        plan = plan_hash(frozen)
+        self.credits(case, qty)
+        moves = [
+            PlanFrozen(plan_hash=plan, frozen=frozen, drafter="op", expires_at=AT),
             _move(qty, "credited", "reserved", plan),
             _move(qty, "reserved", "sold", plan),
         ]
