@@ -13,12 +13,13 @@ from executor.cli.change import agree, change_account, recall
 from executor.cli.record import journal_option, json_option, who_option, with_journal
 from executor.domain.canonical import digest
 from executor.domain.case import Case
-from executor.domain.case_events import CaseOpened, HoldingMoved, RoleAssigned
+from executor.domain.case_events import ActDenied, CaseOpened, HoldingMoved, RoleAssigned
 from executor.domain.money import ZERO, plain
 from executor.domain.people import Role
-from executor.engine.approval import act, load_people, open_case, opened_case
+from executor.engine.approval import act, case_stream, load_people, open_case, opened_case
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
+from executor.journal.line import Line, time_text
 from executor.journal.open import Place
 
 
@@ -135,12 +136,12 @@ def move(
 @journal_option
 @json_option
 def show(case_id: str, journal: Place | None, as_json: bool) -> None:
-    """The case: mandate, roles, where the coins are, plans and their approvals."""
+    """The case: mandate, roles, where the coins are, plans and their approvals, changes, and what was refused."""
 
-    async def read(opened: Journal) -> Case:
-        return opened_case(opened, case_id)
+    async def read(opened: Journal) -> tuple[Case, list[Line]]:
+        return opened_case(opened, case_id), list(opened.read(case_stream(case_id)))
 
-    case = with_journal(journal, read)
+    case, lines = with_journal(journal, read)
     values = {
         "case": case.case_id,
         "mandate_hash": case.mandate_hash,
@@ -164,6 +165,11 @@ def show(case_id: str, journal: Place | None, as_json: bool) -> None:
         "changes": [
             {"change": key, **change.values, "asked_by": change.who, "agreed_by": sorted(change.agreed_by)}
             for key, change in case.changes.asked.items()
+        ],
+        "refused": [
+            {"at": time_text(line.at), "act": line.event.act, "who": line.event.who, "reason": line.event.reason}
+            for line in lines
+            if isinstance(line.event, ActDenied)
         ],
     }
     click.echo(json.dumps(values, ensure_ascii=False, indent=None if as_json else 2))

@@ -12,6 +12,7 @@ from adapters.candles import Candle
 from config.mandates import load_mandate
 from executor.cli.dry_run import run_once, world_of
 from executor.cli.replay import Recording
+from executor.domain.caps import Sale, limits
 from executor.domain.events import (
     FillRecorded,
     ParentCreated,
@@ -21,11 +22,11 @@ from executor.domain.events import (
     SliceStarted,
 )
 from executor.domain.ids import frozen_plan, plan_hash
-from executor.domain.money import multiples, plain
+from executor.domain.money import ZERO, multiples, plain
 from executor.domain.plan import Mandate, Plan, TwapLeg
 from executor.errors import RuleRefused
 from executor.journal.line import Line
-from executor.report.preview import Rehearsed, preview
+from executor.report.preview import Rehearsed, Used, preview
 from executor.strategy.schedule import schedule
 
 _SHOWN = 8  # slices of a leg that are told to people; --json has all of them
@@ -85,8 +86,29 @@ class Watching:
             lowest_fill=min((fill.px for _, fill in self.fills), default=None),
             lowest_mid=min(self.mids, default=None),
             waited=self.waited,
-            caps=(),
+            caps=self._caps(),
         )
+
+    def _caps(self) -> tuple[Used, ...]:
+        """How full each cap became, counted again from the fills and the orders alone."""
+        assert self.created is not None
+        plan = Plan.model_validate(self.created.plan)
+        if plan.caps is None:
+            return ()
+        sale = Sale(self.created.case_id, plan.asset, plan.quote_asset, plan.qty)
+        used: dict[str, Used] = {}
+        for at, fill in self.fills:
+            for limit in limits(plan.caps, sale, fill.venue, at, at):
+                amount = fill.qty if limit.unit == "qty" else fill.notional
+                before = used[limit.counter].used if limit.counter in used else ZERO
+                used[limit.counter] = Used(limit.rule, before + amount, limit.most, limit.unit)
+        if plan.caps.order_value is not None:
+            orders: dict[str, Decimal] = {}
+            for _, fill in self.fills:
+                orders[fill.client_order_id] = orders.get(fill.client_order_id, ZERO) + fill.notional
+            largest = max(orders.values(), default=ZERO)
+            used["order_value"] = Used("order_value", largest, plan.caps.order_value, "value")
+        return tuple(used.values())
 
 
 def show(file: Path, runs: int, replayed: Recording | None, start_px: str | None, *, as_json: bool) -> None:

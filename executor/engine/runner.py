@@ -52,6 +52,7 @@ from executor.errors import (
 )
 from executor.journal.journal import Journal
 from executor.log_events import LogEvent
+from executor.strategy.capacity import over_caps
 from executor.strategy.feasibility import obstacles
 
 log = structlog.get_logger()
@@ -159,10 +160,10 @@ class Runner:
         if missing:
             raise RuleRefused(f"venue: the plan names {', '.join(missing)}, which is not among the venues available")
         books = await self._desk.books()
-        found = obstacles(plan, self._desk.facts(books))
+        starts_at = plan.starts_at or self._clock.now()
+        found = obstacles(plan, self._desk.facts(books)) + over_caps(plan, starts_at)
         if found:
             raise RuleRefused("the plan cannot be done: " + "; ".join(found))
-        starts_at = plan.starts_at or self._clock.now()
         if starts_at + timedelta(seconds=plan.duration) <= self._clock.now():
             raise RuleRefused(f"window: it began at {starts_at.isoformat()} and is over; give the plan a new one")
         counter = holding_counter(mandate.case_id, plan.asset)

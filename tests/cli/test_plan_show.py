@@ -100,3 +100,17 @@ def test_a_market_that_falls_to_the_floor_shows_the_wait(tmp_path: Path) -> None
     assert expected["waited_s"]["floor"] > 300
     assert 0 < Decimal(expected["lowest_fill_over_floor_bps"]) < 110
     assert Decimal(expected["lowest_mid_over_floor_bps"]) < 0
+
+
+def test_caps_are_counted_again_from_the_fills(tmp_path: Path) -> None:
+    """A fifth of 0.2 BTC a day in a window of an hour: refused. Everything in a day: shown as full."""
+    caps = {"plan_percent_per_day": "20", "day_boundary": "UTC"}
+    refused = call("plan", "show", write_mandate(tmp_path, plan(caps=caps)), "--runs", 1)
+    assert refused.returncode == ExitCode.REFUSED
+    assert "cap.plan_percent_per_day: at most 0.04 BTC can be sold" in refused.stderr
+    assert "it needs 5 days at 20 % a day" in refused.stderr
+    caps |= {"plan_percent_per_day": "100", "order_value": "30000"}
+    expected = shown(write_mandate(tmp_path, plan(caps=caps)), "--runs", 1)["expected"]
+    by_rule = {cap["rule"]: cap for cap in expected["caps"]}
+    assert by_rule["plan_percent_per_day"]["used_pct"] == "100"
+    assert Decimal(by_rule["order_value"]["used"]) <= 30_000

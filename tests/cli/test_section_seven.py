@@ -1,0 +1,236 @@
+"""The checks that a stranger can run, one for each requirement without which the program should not touch a case.
+
+Each test is named after its requirement and goes through the command line only, with files that a user would write.
+"""
+
+import csv
+import json
+import re
+from datetime import date, timedelta
+from decimal import ROUND_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import SystemClock
+from executor.exit_codes import ExitCode
+from tests.cli.commands import EXAMPLES, Table, call, objects, plan, twap, write_mandate
+from tests.cli.processes import mock_venues
+from tests.cli.test_approvals import MANDATE, Office, freeze
+from tests.cli.test_intake import intake
+
+CANDLES = EXAMPLES / "benchmarks" / "falling-20-day.csv"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
+
+
+def refused_acts(office: Office) -> list[Table]:
+    """What the record says was tried and refused."""
+    shown: list[Table] = json.loads(office.done("mandate", "show", "BJ-9"))["refused"]
+    return shown
+
+
+def approve_both(office: Office) -> None:
+    for person in ("ch", "ri"):
+        office.done(*office.approve(person))
+
+
+# --- 1: no order without an active, dual-approved plan of an asset in the inventory -----------------------------------
+
+
+def test_requirement_1_a_plan_with_one_signature_does_not_sell(office: Office) -> None:
+    freeze(office)
+    office.done(*office.approve("ch"))
+    office.refused("1 of 2 approvals count", *office.run(), code=ExitCode.NOT_APPROVED)
+    assert "1 of 2" in refused_acts(office)[-1]["reason"]
+
+
+def test_requirement_1_an_expired_plan_does_not_sell(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    freeze(office)
+    approve_both(office)
+    now = SystemClock.now
+    monkeypatch.setattr(SystemClock, "now", lambda self: now(self) + timedelta(hours=25))
+    office.refused("the plan expired at", *office.run(), code=ExitCode.NOT_APPROVED)
+    assert "expired" in refused_acts(office)[-1]["reason"]
+
+
+def test_requirement_1_an_asset_that_is_not_in_the_inventory_is_not_sold(office: Office) -> None:
+    """Neither with the plan alone changed nor with the mandate's file changed as well: the accepted one counts."""
+    plan_file = office.folder / "plan.toml"
+    plan_file.write_text(plan_file.read_text().replace('"BTC"', '"ETH"'))
+    freezing = ("plan", "freeze", office.mandate, "--drafter", "op", "--valid-hours", "24")
+    office.refused("ETH is not among the holdings", *freezing, code=ExitCode.USAGE)
+    office.mandate.write_text(MANDATE.replace('"BTC"', '"ETH"'))
+    office.refused("ETH is not in the inventory of the case", *freezing)
+    assert "ETH is not in the inventory" in refused_acts(office)[-1]["reason"]
+
+
+# --- 3: the same average from the record and the file, to the last digit ----------------------------------------------
+
+
+def test_requirement_3_a_person_with_a_spreadsheet_gets_the_same_20_day_average(tmp_path: Path) -> None:
+    """From the record and the candle file alone: the last close of each of the 20 days, their mean, rounded up."""
+    record = tmp_path / "record.json"
+    params = EXAMPLES / "benchmarks" / "falling-20-day.toml"
+    record.write_text(call("benchmark", "compute", params, "--candles", CANDLES, "--json").stdout)
+    said = json.loads(record.read_text())
+    closes: dict[str, str] = {}
+    for row in csv.DictReader(CANDLES.read_text().splitlines()):
+        closes[row["timestamp"][:10]] = row["close"]
+    on = date.fromisoformat(said["parameters"]["trade_date"])
+    days = [(on - timedelta(days=back)).isoformat() for back in range(1, said["parameters"]["days"] + 1)]
+    mean = sum(Decimal(closes[day]) for day in days) / len(days)
+    assert said["result"] == str(mean.quantize(Decimal("0.01"), ROUND_UP)) == "92638.25"
+    again = call("benchmark", "recompute", record, "--candles", CANDLES)
+    assert (again.returncode, again.stdout.startswith("same: 92638.25 USD")) == (ExitCode.OK, True)
+
+
+# --- 6: segregation of duties -----------------------------------------------------------------------------------------
+
+
+def test_requirement_6_one_person_under_two_names_is_refused(office: Office) -> None:
+    """With the same key: it belongs to one person. With another: the mandate names no such person."""
+    enroll = ("keys", "enroll", "op2")
+    office.refused("belongs to op", *enroll, office.public["op"], "--name", "Op", "--who", "admin")
+    second = call("keys", "new", office.key("op2")).stdout.strip()
+    office.done(*enroll, second, "--name", "Op", "--who", "admin")
+    office.refused("does not authorise op2", "mandate", "role", "BJ-9", "op2", "checker", "--who", "admin")
+    freeze(office)
+    office.refused("neither checker nor risk", *office.approve("op2"))
+
+
+def test_requirement_6_a_delegate_is_not_the_delegator(office: Office) -> None:
+    """The checker's key in the drafter's hand, and the drafter's own key in the checker's name, are both refused."""
+    freeze(office)
+    office.refused("does not speak for ch", *office.approve("ch", key="op"))
+    office.refused("drafted the plan", *office.approve("op", key="ch"))
+    office.refused("names op as operator", "mandate", "role", "BJ-9", "op", "checker", "--who", "admin")
+
+
+def test_requirement_6_nobody_approves_their_own_plan(office: Office) -> None:
+    freeze(office)
+    office.refused("drafted the plan and cannot approve it", *office.approve("op"))
+    office.refused("0 of 2", *office.run(), code=ExitCode.NOT_APPROVED)
+    assert [act["who"] for act in refused_acts(office) if act["act"] == "PlanApproved"] == ["op"]
+
+
+# --- 7: no exit with a trading key ------------------------------------------------------------------------------------
+
+
+def test_requirement_7_no_command_and_no_venue_call_withdraws() -> None:
+    """What is not there cannot be stolen: the interface to venues and the command line know no withdrawal."""
+    adapters = Path(EXAMPLES).parents[1] / "adapters"
+    paths = re.findall(r'"(/[a-z0-9/._-]+)"', "".join(path.read_text() for path in sorted(adapters.glob("*.py"))))
+    assert len(paths) > 10
+    assert not [path for path in paths if "withdraw" in path.lower()]
+    help_text = call("--help").stdout
+    assert "withdraw" not in help_text.lower()
+
+
+@pytest.mark.parametrize(("confirmed", "shown"), [(True, "no"), (False, "not visible")])
+def test_requirement_7_what_a_key_may_do_is_looked_at(tmp_path: Path, confirmed: bool, shown: str) -> None:
+    """Without somebody's confirmation it is not taken to be harmless; at production venues that ends the check."""
+    with mock_venues(tmp_path, write_mandate(tmp_path, plan())) as (_, env):
+        profile = tmp_path / "venues" / "hashkey-mock.toml"
+        line = "withdrawals_confirmed_off = true"
+        assert line in profile.read_text()
+        if not confirmed:
+            profile.write_text(profile.read_text().replace(line, ""))
+        done = call("venues", "check", "hashkey", "--on", "mock", env=env)
+        assert done.returncode == ExitCode.OK, done.stderr
+        assert f"may withdraw: {shown}" in done.stdout
+
+
+def test_requirement_7_another_account_for_the_proceeds_needs_two_others(office: Office) -> None:
+    def account() -> str:
+        return str(json.loads(office.done("mandate", "show", "BJ-9"))["proceeds_account"])
+
+    change = ("mandate", "change-account", "BJ-9", "account of a thief", "--why", "closed", "--who")
+    office.refused("neither operator nor settlement", *change, "ch")
+    asked = office.done(*change, "op").split()[3].rstrip(";")
+    agree = ("mandate", "agree", "BJ-9", asked)
+    office.refused("asked for the change", *agree, "--person", "op", "--key", office.key("op"))
+    office.refused("does not speak for ri", *agree, "--person", "ri", "--key", office.key("ch"))
+    office.done(*agree, "--person", "ch", "--key", office.key("ch"))
+    assert account() == "account of case BJ-9"
+    office.done(*agree, "--person", "ri", "--key", office.key("ri"))
+    assert account() == "account of a thief"
+
+
+# --- 9: our own order history -----------------------------------------------------------------------------------------
+
+
+def test_requirement_9_every_order_is_told_from_our_record_when_the_venue_is_gone(tmp_path: Path) -> None:
+    """The simulated venues of a dry run are gone when it ends; what they did is not."""
+    journal = tmp_path / "journal.sqlite"
+    mandate = write_mandate(tmp_path, plan(twap("0.2", style="rest_then_cross", rest_for="20s")))
+    done = call("dry-run", mandate, "--journal", journal, "--json")
+    assert done.returncode == ExitCode.OK, done.stderr
+    summary = objects(done.stdout)[-1]
+    orders = objects(call("orders", "--journal", journal, "--json").stdout)
+    fills = objects(call("fills", "--journal", journal, "--json").stdout)
+    assert len(orders) == summary["child_orders"]
+    assert sum(Decimal(fill["qty"]) for fill in fills) == Decimal(summary["sold"])
+    for order in orders:
+        mine = [Decimal(fill["qty"]) for fill in fills if fill["client_order_id"] == order["client_order_id"]]
+        assert sum(mine) == Decimal(order["cum_qty"])
+        assert {"venue", "limit_px", "qty", "status"} <= order.keys()
+
+
+# --- 12: the venue's rules before anything leaves the building --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (
+            plan(twap("40", slices=1), qty="40"),
+            "caps: a slice of up to 40.00000000 is over what the venues take at once",
+        ),
+        (plan(twap("0.000000001", slices=1), qty="0.000000001"), "under the smallest order"),
+        (plan(twap("0.12345678999", slices=2), qty="0.12345678999"), "step: 0.12345678999 is finer"),
+    ],
+    ids=["oversize", "undersize", "off-step"],
+)
+def test_requirement_12_what_a_venue_would_refuse_is_refused_before(tmp_path: Path, table: Table, says: str) -> None:
+    journal = tmp_path / "journal.sqlite"
+    done = call("dry-run", write_mandate(tmp_path, table), "--journal", journal, "--start-px", "100000")
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert says in done.stderr
+    assert objects(call("orders", "--journal", journal, "--json").stdout) == []
+
+
+def test_requirement_12_a_pair_that_is_not_open_to_the_client_is_refused(tmp_path: Path) -> None:
+    """The simulated OSL opens its pair to professional investors only, as HashKey does with its stablecoin pairs."""
+    profiles = tmp_path / "venues"
+    profiles.mkdir()
+    shipped = EXAMPLES.parent / "venues"
+    for name in ("osl-mock", "hashkey-mock"):
+        text = (shipped / f"{name}.toml").read_text()
+        retail = text.replace("[settings]\n", '[settings]\nclient_type = "retail"\n') if name == "osl-mock" else text
+        (profiles / f"{name}.toml").write_text(retail)
+    done = call("dry-run", write_mandate(tmp_path, plan()), env={"EXECUTOR_VENUES_DIR": str(profiles)})
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert "pair: BTCUSD at osl is not open" in done.stderr
+
+
+def test_requirement_12_every_price_lies_on_the_tick(tmp_path: Path) -> None:
+    """A leg's own limit that lies between two ticks is rounded up before it is sent, never down."""
+    journal = tmp_path / "journal.sqlite"
+    table = plan(twap("0.2", limit_px="90000.001"))
+    done = call("dry-run", write_mandate(tmp_path, table), "--journal", journal, "--start-px", "90200")
+    assert done.returncode in (ExitCode.OK, ExitCode.REFUSED), done.stderr
+    orders = objects(call("orders", "--journal", journal, "--json").stdout)
+    assert orders
+    for order in orders:
+        assert Decimal(order["limit_px"]) % Decimal("0.01") == 0
+        assert Decimal(order["limit_px"]) > Decimal("90000.001")
+
+
+def test_the_coins_of_a_case_are_credited_before_any_of_this(office: Office) -> None:
+    """Requirement 1 again, from the other end: an inventory that only exists on paper cannot be sold."""
+    intake(office)
+    assert json.loads(office.done("mandate", "show", "BJ-9"))["holdings"] == {"BTC": {"credited": "2"}}
