@@ -1,9 +1,7 @@
 """`executor ledger`: the double-entry books of a case, derived from its record; corrections by two people."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,8 +17,8 @@ from executor.domain.settlement import refuse_correction
 from executor.domain.settlement_events import LedgerCorrected, PostingEntry
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
-from executor.journal.line import time_text
 from executor.journal.open import Place
+from executor.report.postings import postings_file
 from executor.settlement.acts import Office, read_books
 
 _at = click.option("--at", "at_text", metavar="TIME", help="As the books stood then: ISO 8601 with its zone.")
@@ -60,29 +58,18 @@ def balance(case_id: str, at_text: str | None, journal: Place | None, as_json: b
 @journal_option
 @json_option
 def show(case_id: str, at_text: str | None, journal: Place | None, as_json: bool) -> None:
-    """Every posting set with the event that it comes from, in the order of the record's streams."""
+    """Every posting set with the event that it comes from, in the order of the record's streams. With --json in the
+    form that docs/settlement.md describes."""
     books = _read(journal, case_id, at_text)
-    for row in _sets(books):
+    for text in postings_file(books).decode().splitlines():
         if as_json:
-            click.echo(json.dumps(row))
+            click.echo(text)
             continue
-        reversed_by = f"  reversed by {row['reversed_by']}" if row["reversed_by"] else ""
-        click.echo(f"{row['at']}  {row['kind']}  {row['ref']}{reversed_by}")
-        for account, currency, value in row["postings"]:
-            click.echo(f"    {account:<28}{value:>28} {currency}")
-
-
-def _sets(books: Books) -> Iterator[dict[str, Any]]:
-    for entry in books.entries.values():
-        if entry.postings:
-            yield {
-                "ref": entry.ref,
-                "at": time_text(entry.at),
-                "kind": type(entry.event).__name__,
-                "reverses": entry.corrects,
-                "reversed_by": books.corrected.get(entry.ref, ""),
-                "postings": [[account, currency, plain(value)] for account, currency, value in entry.postings],
-            }
+        row = json.loads(text)
+        by = books.corrected.get(row["ref"])
+        click.echo(f"{row['at']}  {row['kind']}  {row['ref']}{f'  reversed by {by}' if by else ''}")
+        for entry in row["entries"]:
+            click.echo(f"    {entry['account']:<28}{entry['amount']:>28} {entry['unit']}")
 
 
 @ledger.command("correct")
