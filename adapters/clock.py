@@ -5,8 +5,12 @@ so a loop with a virtual clock (``executor.engine.virtual_time``) turns a day in
 """
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+# Goes on while the machine is suspended, which the other steady clock of Linux does not.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
@@ -27,6 +31,36 @@ class SystemClock:
 
     async def sleep_until(self, moment: datetime) -> None:
         # The wall clock can be stepped while we sleep, so look again until it agrees.
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
+
+
+def steady() -> timedelta:
+    """Time since this machine was started. Nobody can set it: for how long ago something was, not for when."""
+    return timedelta(microseconds=time.clock_gettime_ns(_STEADY) // 1_000)
+
+
+class SetClock:
+    """A clock that is set by another one (a database's) and run by this machine's steady clock, so that processes on
+    machines whose own clocks disagree still agree about the time."""
+
+    def __init__(self) -> None:
+        self._told: datetime | None = None
+        self._at = timedelta(0)
+        self._shown = datetime.min.replace(tzinfo=UTC)
+
+    def set(self, told: datetime, at: timedelta) -> None:
+        """It was ``told`` when :func:`steady` was ``at``."""
+        self._told, self._at = told.astimezone(UTC), at
+
+    def now(self) -> datetime:
+        if self._told is None:
+            raise ValueError("the clock was not set yet")
+        # Setting it again moves it by the error of the measurement: it stands still rather than go back.
+        self._shown = max(self._shown, self._told + (steady() - self._at))
+        return self._shown
+
+    async def sleep_until(self, moment: datetime) -> None:
         while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Never
+from typing import Any, Never, Protocol
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -65,8 +65,9 @@ class Transport:
         self._venue = venue
         self._client = client
         self._clock = clock
-        self._queries = Spacing(queries_per_second)
-        self._orders = Spacing(orders_per_second)
+        turns = client.turns if isinstance(client, SharingClient) else _own_turns
+        self._queries = turns("queries", queries_per_second)
+        self._orders = turns("orders", orders_per_second)
         self._timeout_s = timeout.total_seconds()
         self._throttle_pause = throttle_pause
         self._closed_until: datetime | None = None
@@ -155,6 +156,26 @@ class Transport:
         if left > timedelta(0):
             raise Throttled(self._venue, "waiting out a rate limit", code="429", retry_after=left)
         self._closed_until = None
+
+
+class Turns(Protocol):
+    """Lets requests of one kind through at a rate."""
+
+    async def acquire(self) -> None:
+        """Wait for this request's turn."""
+
+
+class SharingClient(httpx.AsyncClient):
+    """A client whose account is used by other processes too: ``turns`` makes, from a kind of request and its rate per
+    second, the turns that all of them take together."""
+
+    def __init__(self, turns: Callable[[str, Decimal], Turns], **options: Any) -> None:
+        super().__init__(**options)
+        self.turns = turns
+
+
+def _own_turns(_kind: str, per_second: Decimal) -> Turns:
+    return Spacing(per_second)
 
 
 class Spacing:

@@ -58,3 +58,12 @@ class LogEvent(StrEnum):
     GUARD_HALTS = "guard_halts", "A guard froze the parent order; names the guard and the reason."
     CONTROL_CHANGED = "control_changed", "A person paused, resumed or killed; names who and why."
     BREAK_FOUND = "break_found", "The journal and the venue disagree; nothing is sold until a person explains it."
+
+    WORKER_JOINED = "worker_joined", "A worker is ready to take parent orders; names its kind of venues and version."
+    WORKER_DRAINS = "worker_drains", "A worker finishes the orders in flight and hands over what it runs."
+    WORKER_LEFT = "worker_left", "A worker has handed everything over and ends."
+    WORKER_UNSURE = "worker_unsure", "A heartbeat failed: this worker sends no order until one succeeds again."
+    WORKER_DEAD = "worker_dead", "A worker was silent for too long; if it is this one, it ends at once."
+    WORK_TAKEN = "work_taken", "A worker has taken a parent order and goes on where the record ends."
+    WORK_FREED = "work_freed", "Parent orders of a worker that is gone may be taken by others."
+    WORK_GIVEN_BACK = "work_given_back", "A worker ended its work on a parent order; names why if it was not done."

@@ -1,7 +1,7 @@
 """Puts the parts of a command together: venues from profiles, journal, display, logging."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # at run time it would bring numpy into every run
     from adapters.mock.world import MockWorld
 
 Kind = Literal["mock", "sandbox", "production"]
+WIRE_TIMEOUT = httpx.Timeout(10, connect=5)
 
 
 def settings_for(quiet: bool) -> Settings:
@@ -59,15 +60,17 @@ def mocked(world: "MockWorld", settings: Settings, names: Sequence[str], clock: 
     ]
 
 
-def connected(settings: Settings, names: Sequence[str], kind: Kind, clock: Clock) -> list[Venue]:
-    """Adapters over real sockets. Raises ``CredentialsRefused`` when a key is missing."""
+def connected(
+    settings: Settings,
+    names: Sequence[str],
+    kind: Kind,
+    clock: Clock,
+    client: Callable[[str], httpx.AsyncClient] = lambda _profile: httpx.AsyncClient(timeout=WIRE_TIMEOUT),
+) -> list[Venue]:
+    """Adapters over real sockets; ``client`` makes the connection of a profile. Raises ``CredentialsRefused`` when a
+    key is missing."""
     return [
-        _build(
-            profile,
-            _keys(profile, settings),
-            httpx.AsyncClient(timeout=httpx.Timeout(10, connect=5)),
-            clock,
-        )
+        _build(profile, _keys(profile, settings), client(profile.name), clock)
         for profile in profiles(settings, names, kind)
     ]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -97,8 +97,12 @@ async def _sold(runner: Runner, journal: Journal, coins: CaseCoins, place: Place
 
 
 def _sole(place: Place, parent_id: str) -> AbstractContextManager[None]:
-    """A journal on a file has its lock beside it. On a database the journal's own fence stands alone."""
-    return sole_run(place, parent_id) if isinstance(place, Path) else nullcontext()
+    """A journal on a file has its lock beside it, a database has its own."""
+    if isinstance(place, Path):
+        return sole_run(place, parent_id)
+    from executor.workers.sole_run import sole_run_on  # needs the driver, which only a database does
+
+    return sole_run_on(place, parent_id)
 
 
 def _stop_on_signals(runner: Runner) -> None:

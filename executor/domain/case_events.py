@@ -107,6 +107,18 @@ class ChangeAgreed(Event, frozen=True, kw_only=True):
     signature: str
 
 
+class PlanSubmitted(Event, frozen=True, kw_only=True):
+    """A person handed a plan to the workers (stream ``submitted/PARENT``). ``place``: the venues of mock, sandbox or
+    production. ``schema`` is the journal's: a worker must know it. Mandate and plan are as they were read."""
+
+    parent_id: str
+    place: str
+    schema: int
+    mandate: dict[str, Any]
+    plan: dict[str, Any]
+    who: str
+
+
 class ActDenied(Event, frozen=True, kw_only=True):
     """Somebody tried what is not allowed; nothing was changed. Kept, because attempts are evidence too."""
 
@@ -126,6 +138,7 @@ CaseEvent = (
     | PlanRevoked
     | ChangeProposed
     | ChangeAgreed
+    | PlanSubmitted
     | ActDenied
     | SettlementEvent
 )

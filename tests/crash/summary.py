@@ -9,7 +9,7 @@ import pytest
 RUN, REACHED, EXIST = "crash points run", "crash points reached", "crash points exist"
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def closing_lines(terminalreporter: Any) -> None:
     """Add up what the crash tests have recorded, and say aloud if they did not run."""
     for report in terminalreporter.stats.get("skipped", []):
         if "strace" in str(report.longrepr):

@@ -69,7 +69,7 @@ def _copied_run(mandate: Path, url: str) -> None:
     from executor.cli.output import JsonLines
 
     given, asked = dry_run.load_mandate(mandate)
-    spec = dry_run._spec(given, asked, None, None)
+    spec = dry_run.world_of(given, asked, None, None)
     assert run_virtual(dry_run._run(given, asked, spec, url, JsonLines(), kept=False)) == 0
 
 
