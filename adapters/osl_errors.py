@@ -51,8 +51,6 @@ _V4_CLOSED = ("market closed", "system suspended", "systemsuspended")
 _V4_UNSETTLED = ("system error", "duplicate", "already exist", "timeout", "timed out")
 _NOT_FOUND = ("not found", "does not exist", "unknown order")
 _FINISHED = ("already matched", "already filled", "already cancel", "no cancel matched", "no cancel cancelled")
-# Documented for v4: 200, 400, 401, 403, 404.
-_REFUSING_STATUS = (400, 404)
 
 
 def v4_order_error(status: int, name: str, message: str) -> VenueError:
@@ -68,8 +66,7 @@ def v4_order_error(status: int, name: str, message: str) -> VenueError:
     for part, reason in _V4_REFUSALS:
         if part in words:
             return Rejected(NAME, message or name, code=code, reason=reason)
-    if status in _REFUSING_STATUS and words:
-        return Rejected(NAME, message or name, code=code, reason=RejectReason.OTHER)
+    # Words that are in no table prove nothing: the order may stand.
     return Unknown(NAME, message or "an answer that is not documented", code=code)
 
 

@@ -79,13 +79,20 @@ class Held(Stopped):
     """A person paused or killed this scope; `executor status` shows who and why, `executor resume` lets it go on."""
 
 
-class CapReached(Stopped):
+class NotNow(Stopped):
+    """A rule of the plan forbids the order at this moment; the sale waits until it does not."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.rule = rule
+
+
+class CapReached(NotNow):
     """An order would go over a cap that others share; nothing was written, and it is tried again when there is room."""
 
     def __init__(self, counter: str, text: str) -> None:
-        super().__init__(text)
+        super().__init__(f"cap.{counter.partition('/')[0]}", text)
         self.counter = counter
-        self.rule = counter.partition("/")[0]
 
 
 class Outdated(Stopped):

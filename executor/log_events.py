@@ -27,6 +27,7 @@ class LogEvent(StrEnum):
     PARENT_STARTED = "parent_started", "The first work on a parent order under an approved plan."
     PARENT_RESUMED = "parent_resumed", "Work goes on from the journal after a stop, with unknowns to resolve first."
     PARENT_WAITING = "parent_waiting", "Nothing to do until the named moment or condition; a normal state."
+    WAIT_ESCALATED = "wait_escalated", "The price has held the sale back for long: those whom the plan names are told."
     PARENT_HALTED = "parent_halted", "Selling is frozen and open orders are cancelled; only a checker resumes it."
     PARENT_FINISHED = "parent_finished", "Nothing is left to sell, or the window is over; names what was sold."
 

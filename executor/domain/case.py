@@ -12,6 +12,7 @@ from typing import Any
 
 from executor.domain.canonical import digest
 from executor.domain.case_events import (
+    BenchmarkRecorded,
     CaseOpened,
     ChangeAgreed,
     ChangeProposed,
@@ -80,6 +81,7 @@ class Case:
         self.plans: dict[str, FrozenPlan] = {}
         self.reserved: dict[str, Decimal] = {}  # by plan, what is reserved for it and not yet moved on
         self.sold: dict[str, Decimal] = {}  # by plan
+        self.benchmarks: list[dict[str, Any]] = []  # the records of averages, in the order in which they came
         self.changes = Changes(case_id)
         self._authorised: dict[str, str] | None = None  # person to role, as the mandate names them
         self._on_the_way: set[str] = set()  # transactions of coins sent to a venue
@@ -114,6 +116,8 @@ class Case:
                 self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
             case PlanApproved():
                 self.plans[event.plan_hash].approvals[event.person] = event
+            case BenchmarkRecorded():
+                self.benchmarks.append(event.record)
             case PlanRevoked():
                 self.plans[event.plan_hash].revoked = f"{event.who}: {event.why}"
             case _:

@@ -89,6 +89,15 @@ class PlanRevoked(Event, frozen=True, kw_only=True):
     why: str
 
 
+class BenchmarkRecorded(Event, frozen=True, kw_only=True):
+    """An average was made that price rules may name: ``record`` is the whole record with formula, version, parameters
+    and the hash of the candle file; it was computed again from that file before it was written down."""
+
+    record_sha256: str
+    record: dict[str, Any]
+    who: str
+
+
 class ChangeProposed(Event, frozen=True, kw_only=True):
     """Somebody asked for another account for the proceeds, or for unsold coins back. ``change_hash`` is the SHA-256 of
     ``change`` (case, kind, values, reason) and what others agree to."""
@@ -136,6 +145,7 @@ CaseEvent = (
     | PlanFrozen
     | PlanApproved
     | PlanRevoked
+    | BenchmarkRecorded
     | ChangeProposed
     | ChangeAgreed
     | PlanSubmitted

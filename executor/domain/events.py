@@ -223,10 +223,21 @@ class ChildClosed(Event, frozen=True, kw_only=True):
 
 
 class ParentWaiting(Event, frozen=True, kw_only=True):
-    """Nothing is sent for now although quantity is due: a normal state, with the rule that holds it back."""
+    """Nothing is sent for now although quantity is due: a normal state, with the rule that holds it back and the people
+    who are told, as the plan names them."""
 
     rule: str
     reason: str
+    told: list[str] = msgspec.field(default_factory=list)
+
+
+class WaitEscalated(Event, frozen=True, kw_only=True):
+    """The price has held the sale back for as long as the plan allows without telling more people."""
+
+    rule: str
+    reason: str
+    since: datetime
+    told: list[str]
 
 
 class ParentWorking(Event, frozen=True, kw_only=True):
@@ -334,6 +345,7 @@ ParentEvent = (
     | BreakExplained
     | ActRefused
     | ParentWaiting
+    | WaitEscalated
     | ParentWorking
     | ParentHalted
     | ParentResumed

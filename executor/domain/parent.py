@@ -37,6 +37,7 @@ from executor.domain.events import (
     PursesRead,
     QuotesAsked,
     SliceStarted,
+    WaitEscalated,
 )
 from executor.domain.money import ZERO, add, times
 from executor.domain.orders import Child, ChildStatus, ParentStatus, Tally
@@ -60,6 +61,8 @@ class Parent:
         self.idle = timedelta(0)  # time between owners, and in pauses by people: the schedule stood still
         self.worked_at: datetime | None = None  # the time of the latest event that is no person's act
         self._waiting_since = datetime.min.replace(tzinfo=UTC)
+        self.below_since: datetime | None = None  # since when the price has held it back
+        self.escalated = False
         self.children: dict[str, Child] = {}
         self.open: dict[str, Child] = {}
         self.total = Tally()
@@ -316,9 +319,17 @@ class Parent:
 
     def _on_waiting(self, event: ParentWaiting) -> None:
         self._waiting_since = self.now
+        if event.rule != "floor" and not event.rule.startswith("price."):
+            self.below_since, self.escalated = None, False
+        elif self.below_since is None:
+            self.below_since = self.now
         self._set_status(ParentStatus.WAITING, event.rule, event.reason)
 
+    def _on_escalated(self, _event: WaitEscalated) -> None:
+        self.escalated = True
+
     def _on_working(self, _event: ParentWorking) -> None:
+        self.below_since, self.escalated = None, False
         if self.status_rule == "control":
             self.idle += self.now - self._waiting_since  # a pause by a person stops the schedule
         self._set_status(ParentStatus.WORKING)
@@ -380,6 +391,7 @@ _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     FillRecorded: Parent._on_fill,
     ChildClosed: Parent._on_closed,
     ParentWaiting: Parent._on_waiting,
+    WaitEscalated: Parent._on_escalated,
     ParentWorking: Parent._on_working,
     ParentHalted: Parent._on_halted,
     ParentResumed: Parent._on_resumed,

@@ -19,6 +19,7 @@ from executor.domain.fields import Seconds as Seconds
 from executor.domain.fields import Share as Share
 from executor.domain.fields import exact
 from executor.domain.money import ZERO, plain
+from executor.domain.price_rules import BandRule, PriceRule, PriceRules, ReferenceTerms
 
 
 class TwapLeg(Frozen):
@@ -90,6 +91,15 @@ class Guards(Frozen):
 Leg = Annotated[TwapLeg | OtcLeg, Field(discriminator="kind")]
 
 
+class Waiting(Frozen):
+    """Who is told that the sale waits because of the price, and who is told besides if it still does ``escalate_after``
+    it began."""
+
+    tell: Annotated[tuple[str, ...], Field(min_length=1)]
+    escalate_to: Annotated[tuple[str, ...], Field(min_length=1)]
+    escalate_after: Seconds
+
+
 class Plan(Frozen):
     """How one holding is sold: the floor, the venues, the window and the legs, whose quantities add up exactly."""
 
@@ -104,6 +114,9 @@ class Plan(Frozen):
     legs: Annotated[tuple[Leg, ...], Field(min_length=1)]
     guards: Guards = Guards()
     caps: Caps | None = None
+    price_rules: tuple[PriceRule, ...] = ()
+    reference: ReferenceTerms | None = None
+    waiting: Waiting | None = None
 
     @model_serializer(mode="wrap")
     def _said_only(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -125,6 +138,13 @@ class Plan(Frozen):
             raise ValueError("a venue is named twice")
         if self.caps is not None:
             self._caps_fit(self.caps)
+        if self.price_rules:
+            PriceRules(rules=self.price_rules)
+        around = any(isinstance(rule, BandRule) and rule.around == "reference" for rule in self.price_rules)
+        if around != (self.reference is not None):
+            raise ValueError("reference belongs to a band around the reference price: give both or neither")
+        if self.reference is not None and self.reference.min_sources > len(self.venues):
+            raise ValueError("reference.min_sources is more than the venues of the plan: their books are the sources")
         if self.starts_at is not None and self.starts_at.tzinfo is None:
             raise ValueError("starts_at needs an offset, for example 2026-03-02T01:00:00Z")
         for number, leg in enumerate(self.legs):
@@ -144,7 +164,7 @@ class Plan(Frozen):
             raise ValueError("caps.venue_volumes must give one average for each venue of the plan")
 
 
-_ADDED = frozenset({"caps"})  # keys that came after the first plans were frozen
+_ADDED = frozenset({"caps", "price_rules", "reference", "waiting"})  # keys that came after the first plans were frozen
 
 
 class Holding(Frozen):

@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from executor.domain.fields import Code, Frozen, PositiveAmount
+from executor.domain.fields import Code, Frozen, PositiveAmount, Seconds
 from executor.domain.money import ZERO, plain, times
 from executor.errors import RuleRefused
 
@@ -102,6 +102,14 @@ class PriceRules(Frozen):
         if len(set(names)) != len(names):
             raise ValueError("two price rules have one name; name each differently")
         return self
+
+
+class ReferenceTerms(Frozen):
+    """How many sources there must be, how far each may lie from the median, and how old each may be."""
+
+    min_sources: Annotated[int, Field(ge=1)]
+    agreement_bps: PositiveAmount
+    max_age: Seconds
 
 
 @dataclass(frozen=True, slots=True)

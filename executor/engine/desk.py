@@ -15,11 +15,13 @@ from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Guards
-from executor.engine.neighbours import Neighbours, sold_since
+from executor.engine.neighbours import Neighbours, booked_by, sold_since
+from executor.engine.prices import Grid
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
 from executor.guards.market_watch import MarketWatch
 from executor.guards.verdict import Action
 from executor.log_events import LogEvent
+from executor.market.reference import SourcePrice
 from executor.strategy.feasibility import VenueFacts
 from executor.strategy.route import Offer
 
@@ -53,6 +55,7 @@ class Desk:
         self._neighbours = neighbours
         self._watch = MarketWatch(guards)
         self._asset = ""
+        self._mids: list[SourcePrice] = []
 
     async def open(self, asset: str, quote_asset: str) -> None:
         """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` or ``VenueUnreachable``."""
@@ -128,6 +131,11 @@ class Desk:
         """What other parent orders sold from the same purse since ours began; ``None`` while that cannot be said."""
         return sold_since(self._neighbours.read(state), name, methods) if self._neighbours else ZERO
 
+    def known_trades(self, name: str, state: Parent) -> set[str]:
+        """The trades of a venue that stand in our record or in that of another parent order of the same asset."""
+        others = booked_by(self._neighbours.read(state), name) if self._neighbours else set()
+        return others | {trade_id for venue, trade_id in state.trades if venue == name}
+
     async def refresh(self, name: str, state: Parent) -> None:
         """Read the balances of one venue again (after it said that there is not enough)."""
         seat = self.seats[name]
@@ -162,7 +170,23 @@ class Desk:
         usable, verdict = self._watch.look(dict(zip(names, answers, strict=True)), self._clock.now())
         if verdict.action is Action.HALT:
             raise GuardHalts(verdict.rule, verdict.reason)
+        self._mids = [
+            SourcePrice(name, (book.bids[0].px + book.asks[0].px) / 2, book.changed_at or book.received_at)
+            for name, book in sorted(usable.items())
+            if book.bids and book.asks
+        ]
         return usable
+
+    def mids(self) -> Sequence[SourcePrice]:
+        """The mid of each usable book at the last look."""
+        return self._mids
+
+    def grid(self, venue: str) -> Grid:
+        """The tick of the venue's book and its highest fee."""
+        instrument = self.seats[venue].instrument
+        if instrument is None:
+            raise RuleRefused(f"venue.pair: {venue} does not list the pair")
+        return Grid(instrument.tick_size, max(instrument.taker_fee, instrument.maker_fee))
 
     async def shown(self) -> dict[str, Book]:
         """Every book as it is shown, whether or not it may be traded on: for the record only."""

@@ -15,9 +15,10 @@ from executor.domain.caps import Limit, Sale, limits
 from executor.domain.events import ChildIntended, Counted
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
 from executor.domain.parent import Parent
-from executor.domain.plan import Plan, TwapLeg
+from executor.domain.plan import Plan, TwapLeg, Waiting
 from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
+from executor.engine.prices import Market, Prices
 from executor.engine.room import Rooms, rooms
 from executor.errors import GuardHalts, RuleRefused
 
@@ -36,7 +37,8 @@ class Admitted:
 class Gate:
     """The rules of one approved plan."""
 
-    def __init__(self, plan: Plan, approval: Approval) -> None:
+    def __init__(self, plan: Plan, approval: Approval, market: Market) -> None:
+        self.prices = Prices(plan, approval.case, market)
         self._plan = plan
         self._approval = approval
         self._sale = Sale(approval.case_id, plan.asset, plan.quote_asset, plan.qty)
@@ -53,9 +55,12 @@ class Gate:
             raise GuardHalts("approval", f"the plan may not be executed: {fault}")
         return self._approval.rests_on
 
-    def admit(self, intent: ChildIntended, now: datetime) -> Admitted:
-        """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``RuleRefused`` when a rule forbids it."""
+    def admit(self, state: Parent, intent: ChildIntended, now: datetime) -> Admitted:
+        """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``NotNow`` when a price rule forbids it at
+        this moment, ``RuleRefused`` when a rule forbids it ever."""
         expects = self.approved(now)
+        quote = intent.method == "rfq"
+        self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         self._order_value(intent)
         shown = sum(1 for top in intent.tops if top.bid is not None)
         if self.min_venues > 1 and shown < self.min_venues:
@@ -87,6 +92,11 @@ class Gate:
     def order_value(self) -> Decimal | None:
         """The most that one order may be worth."""
         return self._plan.caps.order_value if self._plan.caps is not None else None
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """Who is told that the sale waits because of the price."""
+        return self._plan.waiting
 
     @property
     def min_venues(self) -> int:

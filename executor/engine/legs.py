@@ -15,7 +15,7 @@ from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
 from executor.engine.room import Room, fitted
 from executor.engine.work import Work
-from executor.errors import CapReached, Held
+from executor.errors import Held, NotNow
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
 
@@ -93,10 +93,14 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
     if due <= 0:
         return
     offers, unusable, due, full = _leg_offers(work, number, leg, due, books)
-    limit = leg.limit_px or state.spec.floor_px
+    offers, limit, bound = _priced(work, leg, offers, due)
+    if isinstance(bound, NotNow) and not offers:
+        await work.waiting(bound.rule, str(bound))
+        return
     routes = route(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     if isinstance(routes, NoRoute):
         reason = f"{routes.reason}; {unusable}" if unusable else routes.reason
+        reason = f"{reason}; {bound}" if bound and routes.rule == "floor" else reason
         if full is not None and routes.rule in ("size", "balance"):
             await work.waiting(f"cap.{full.limit.rule}", str(full))
         elif routes.rule != "size" or due >= state.leg_leaves(number):  # else the next slice brings more
@@ -112,14 +116,14 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
     """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
-    hold and a cap that others have used up are no faults: the slice waits."""
+    hold, a cap that others have used up and a price that has moved are no faults: the slice waits."""
     sent = [child for child in children if isinstance(child, Child)]
     ends = await asyncio.gather(*(work.finish_child(child) for child in sent), return_exceptions=True)
     for fault in [*children, *ends]:
         if isinstance(fault, Held):
             await work.waiting("control", str(fault))
-        elif isinstance(fault, CapReached):
-            await work.waiting(f"cap.{fault.rule}", str(fault))
+        elif isinstance(fault, NotNow):
+            await work.waiting(fault.rule, str(fault))
         elif isinstance(fault, BaseException):
             raise fault
 
@@ -132,7 +136,7 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     """Rest the slice at the asks for a while, then cancel what has not been taken."""
     state = work.log.state
     offers, _, due, _ = _leg_offers(work, number, leg, due, books)
-    limit = leg.limit_px or state.spec.floor_px
+    offers, limit, _ = _priced(work, leg, offers, due)
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     seen = tops(books)
     sent = await asyncio.gather(
@@ -162,6 +166,24 @@ def _leg_offers(
     return fit, unusable, min(due, left.joint.qty) if left.joint is not None else due, full
 
 
+def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tuple[list[Offer], Decimal, NotNow | str]:
+    """The offers at which the price rules name a lowest price, the highest of these prices, and the rule that made it
+    or why there is none."""
+    limit = leg.limit_px or work.log.state.spec.floor_px
+    priced: list[Offer] = []
+    told: NotNow | str = ""
+    for offer in offers:
+        try:
+            bound = work.log.lowest(offer.venue, due) if due > 0 else None
+        except NotNow as undefined:
+            told = told or undefined
+            continue
+        priced.append(offer)
+        if bound is not None and bound.px > limit:
+            limit, told = bound.px, bound.explanation
+    return priced, limit, told
+
+
 async def _enough_venues(work: Work, books: dict[str, Book]) -> bool:
     """Say so and return false while fewer venues can be traded on than the plan wants."""
     usable = [n for n, b in books.items() if b.bids and not work.log.state.broken(n) and work.controls.venue(n) is None]
@@ -189,8 +211,8 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
         try:
             held = {name for name in work.desk.seats if work.controls.venue(name) is not None}
             choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books), held)
-        except CapReached as full:
-            await work.waiting(f"cap.{full.rule}", str(full))
+        except NotNow as rule:
+            await work.waiting(rule.rule, str(rule))
             await work.stop.wait_until(work.clock.now() + work.tuning.retry)
             continue
         except Held:

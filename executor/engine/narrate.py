@@ -23,6 +23,7 @@ from executor.domain.events import (
     ParentWaiting,
     QuotesAsked,
     SliceStarted,
+    WaitEscalated,
 )
 from executor.journal.line import Line
 from executor.log_events import LogEvent
@@ -45,7 +46,8 @@ _TOLD: dict[type, tuple[LogEvent, str, tuple[str, ...]]] = {
     ChildParked: (LogEvent.CHILD_PARKED, "error", ("reason",)),
     FillRecorded: (LogEvent.FILL_RECORDED, "info", ("qty", "px", "fee", "fee_asset", "trade_id")),
     ChildClosed: (LogEvent.CHILD_CLOSED, "debug", ("venue_status", "cum_qty")),
-    ParentWaiting: (LogEvent.PARENT_WAITING, "warning", ("rule", "reason")),
+    ParentWaiting: (LogEvent.PARENT_WAITING, "warning", ("rule", "reason", "told")),
+    WaitEscalated: (LogEvent.WAIT_ESCALATED, "error", ("rule", "reason", "since", "told")),
     ParentHalted: (LogEvent.PARENT_HALTED, "error", ("rule", "reason")),
     ParentStopped: (LogEvent.INTERRUPTED, "warning", ("reason",)),
     ParentFinished: (LogEvent.PARENT_FINISHED, "info", ("completed", "leaves_qty", "reason")),

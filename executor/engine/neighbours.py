@@ -50,6 +50,11 @@ class Neighbours:
         return Neighbour(then, now)
 
 
+def booked_by(others: Sequence[Neighbour], venue: str) -> set[str]:
+    """The trades of ``venue`` that stand in the records of the others."""
+    return {trade_id for each in others for name, trade_id in each.now.trades if name == venue}
+
+
 def sold_since(others: Sequence[Neighbour], venue: str, methods: Sequence[str]) -> Decimal | None:
     """What the others sold at ``venue`` by ``methods`` since ours was created; ``None`` while that cannot be said."""
     sold = ZERO

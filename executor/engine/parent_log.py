@@ -12,6 +12,7 @@ from adapters.clock import Clock
 from executor.domain.control import child_scopes, parent_scopes
 from executor.domain.events import ChildIntended, ParentEvent
 from executor.domain.parent import Parent
+from executor.domain.price_rules import Bound
 from executor.domain.reservation import Reservation
 from executor.engine.gate import Gate, counted, returned
 from executor.engine.room import Rooms
@@ -85,7 +86,7 @@ class ParentLog:
                 return None
             self.state.check_intent(intent)
             while True:
-                admitted = self.gate.admit(intent, self._clock.now())
+                admitted = self.gate.admit(self.state, intent, self._clock.now())
                 lines = self._stamp([admitted.intent])
                 try:
                     await self._write(lines, self.scopes(venue), admitted.reserve, admitted.expects)
@@ -113,6 +114,10 @@ class ParentLog:
                 self.gate.reread()
             else:
                 return
+
+    def lowest(self, venue: str, qty: Decimal, *, quote: bool = False) -> Bound | None:
+        """The lowest price that the price rules allow now for an order at ``venue``. Raises ``NotNow``."""
+        return self.gate.prices.lowest(self.state, venue, qty, self._clock.now(), quote=quote)
 
     def rooms(self, leg: int, bids: Mapping[str, Decimal]) -> Rooms:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""

@@ -198,6 +198,11 @@ class Resolver:
                     return False
                 await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
                 continue
+            if fill.trade_id in self._desk.known_trades(child.venue, self._log.state):
+                # The venue says that it was traded before and shows a trade of the same amounts that is another's.
+                message = f"the venue answers with trade {fill.trade_id}, which another order has made"
+                await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=message))
+                return False
             await self._quotes.book(child, fill)
             return True
         return False
@@ -220,12 +225,12 @@ class Resolver:
 
     async def _in_ledger(self, child: Child) -> QuoteTrade | None:
         """The trade that this quote became: by quote id where the ledger has it, else by exact amounts, if only one
-        trade that is not in our record fits."""
+        trade that is in nobody's record fits."""
         venue = cast(RfqVenue, self._desk.seats[child.venue].venue)
         spec = self._log.state.spec
         since: datetime = child.intended_at - timedelta(seconds=5)  # the ledger's clock may be coarse
         trades = await venue.quote_trades(spec.asset, spec.quote_asset, since)
-        booked = {trade_id for other in self._log.state.children.values() for trade_id in other.trade_ids}
+        booked = self._desk.known_trades(child.venue, self._log.state)
         fits = [
             trade
             for trade in trades

@@ -1,7 +1,7 @@
 """One RFQ clip: ask every dealer at once, keep every answer, take the best price, accept it exactly once."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -13,6 +13,7 @@ from executor.domain.events import (
     ChildClosed,
     ChildIntended,
     ChildNotSent,
+    ChildUnknown,
     QuoteAnswer,
     QuotesAsked,
     Top,
@@ -24,7 +25,7 @@ from executor.domain.plan import OtcLeg
 from executor.engine.child import outcome_of, recorded
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
-from executor.errors import GuardHalts, RuleRefused
+from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import floor
 from executor.guards.verdict import Action
 from executor.strategy.quotes import Choice, choose
@@ -48,13 +49,7 @@ class QuoteOrders:
         seats = [n for n in mine if n not in held and not self._log.state.broken(n)]
         answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
         quotes = [quote for _, quote in answers if quote is not None]
-        choice = choose(
-            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty and self._small(q)],
-            limit_px=leg.limit_px or self._log.state.spec.floor_px,
-            min_quotes=leg.min_quotes,
-            now_at={name: self._desk.venue_now(name) for name in seats},
-            min_life_left={name: self._rfq(name).traits.rfq.min_life_left for name in seats},  # type: ignore[union-attr]
-        )
+        choice = self._choose(leg, qty, quotes, seats)
         chosen = choice.quote
         await self._log.record(
             QuotesAsked(
@@ -76,6 +71,26 @@ class QuoteOrders:
         child = self._log.state.children[intent.client_order_id]
         await self.accept(child, chosen)
         return choice, child
+
+    def _choose(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote], seats: Sequence[str]) -> Choice:
+        """The quote to take. Without a lowest price none is, and all are kept all the same."""
+        try:
+            limit = self._limit(leg, qty, quotes)
+        except NotNow as undefined:
+            return Choice(None, undefined.rule, str(undefined))
+        return choose(
+            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty and self._small(q)],
+            limit_px=limit,
+            min_quotes=leg.min_quotes,
+            now_at={name: self._desk.venue_now(name) for name in seats},
+            min_life_left={name: self._rfq(name).traits.rfq.min_life_left for name in seats},  # type: ignore[union-attr]
+        )
+
+    def _limit(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote]) -> Decimal:
+        """The lowest price for a clip of ``qty``, by the strictest of the venues that quote. Raises ``NotNow``."""
+        bounds = [self._log.lowest(quote.venue, qty, quote=True) for quote in quotes]
+        own = leg.limit_px or self._log.state.spec.floor_px
+        return max([own, *(bound.px for bound in bounds if bound is not None)])
 
     def _small(self, quote: Quote) -> bool:
         """False if the quote is worth more than the plan lets one order be."""
@@ -147,6 +162,10 @@ class QuoteOrders:
                 raise GuardHalts("venue.unauthorized", str(error)) from None
             if isinstance(error, Rejected):
                 await self._desk.refresh(child.venue, self._log.state)
+            return
+        if (child.venue, fill.trade_id) in self._log.state.trades:
+            message = f"the venue answers with trade {fill.trade_id}, which another order has made"
+            await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=message))
             return
         await self.book(child, fill)
 

@@ -42,6 +42,7 @@ class Watch:
             while not all(leg.done() for leg in legs):
                 await asyncio.wait(legs, timeout=work.tuning.control.total_seconds())
                 await work.controls.carry_out_acts()
+                await work.escalate()
                 self._obey()
                 for errand in [each for each in self._errands if each.done()]:
                     self._errands.discard(errand)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from adapters.clock import Clock
-from executor.domain.events import ParentWaiting, ParentWorking
+from executor.domain.events import ParentWaiting, ParentWorking, WaitEscalated
 from executor.domain.orders import Child, ChildStatus, ParentStatus
 from executor.domain.plan import Guards
 from executor.engine.child import ChildOrders
@@ -53,9 +53,22 @@ class Work:
 
     async def waiting(self, rule: str, reason: str) -> None:
         """Record, once, that nothing can be sent and why."""
-        state = self.log.state
+        state, terms = self.log.state, self.log.gate.waiting
         if state.status is not ParentStatus.WAITING or state.status_rule != rule:
-            await self.log.record(ParentWaiting(rule=rule, reason=reason))
+            for_price = rule == "floor" or rule.startswith("price.")
+            told = list(terms.tell) if terms is not None and for_price else []
+            await self.log.record(ParentWaiting(rule=rule, reason=reason, told=told))
+        await self.escalate()
+
+    async def escalate(self) -> None:
+        """Tell more people, once, when the price has held the sale back for as long as the plan says."""
+        state, terms = self.log.state, self.log.gate.waiting
+        if terms is None or state.below_since is None or state.escalated:
+            return
+        if self.clock.now() - state.below_since >= timedelta(seconds=terms.escalate_after):
+            told = [*terms.tell, *terms.escalate_to]
+            since, rule, reason = state.below_since, state.status_rule, state.status_reason
+            await self.log.record(WaitEscalated(rule=rule, reason=reason, since=since, told=told))
 
     async def allowed(self) -> bool:
         """Wait, and say so in the record, while a person's hold is on the parent order as a whole. False if the run

@@ -5,20 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from executor.domain.money import EXACT, plain
-from executor.domain.plan import Frozen, PositiveAmount, Seconds
-
-
-class ReferenceTerms(Frozen):
-    """How many sources there must be, how far each may lie from the median, and how old each may be."""
-
-    min_sources: Annotated[int, Field(ge=1)]
-    agreement_bps: PositiveAmount
-    max_age: Seconds
+from executor.domain.price_rules import ReferenceTerms as ReferenceTerms
 
 
 @dataclass(frozen=True, slots=True)

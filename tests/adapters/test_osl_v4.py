@@ -176,9 +176,6 @@ def test_client_order_ids_outside_the_defensive_rules_are_refused(client_id):
         (400, error("no holdings"), RejectReason.BALANCE),
         (400, error("insufficient cash"), RejectReason.BALANCE),
         (400, error("user suspended"), RejectReason.NOT_ALLOWED),
-        (400, error("something new"), RejectReason.OTHER),
-        (404, error("something new"), RejectReason.OTHER),
-        (400, {"error": "SOME_NAME"}, RejectReason.OTHER),
     ],
 )
 def test_refusals_of_an_order(status, body, reason):
@@ -205,6 +202,9 @@ def test_a_closed_market(message):
         (500, error("x")),
         (502, {}),
         (200, error("something new")),
+        (400, error("something new")),
+        (404, error("something new")),
+        (400, {"error": "SOME_NAME"}),
         (200, {}),
         (200, []),
         (200, {k: v for k, v in ROW.items() if k != "orderID"}),

@@ -12,9 +12,11 @@ from executor.domain.parent import Parent
 from executor.engine.approval import Approval
 from executor.engine.gate import Gate
 from executor.engine.parent_log import ParentLog, stream_of
+from executor.engine.prices import Grid
 from executor.errors import InvariantBroken, JournalFailed, RecordBroken, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line
+from executor.market.reference import SourcePrice
 from tests.approved import approve
 from tests.domain.events_made import created, filled, intended
 from tests.engine.rig import START, MemoryStore, mandate, plan, ran, virtual
@@ -23,13 +25,23 @@ from tests.engine.scripted_venue import D, ScriptedVenue
 PARENT = "abcdefghij"
 
 
+class NoMarket:
+    """A plan without price rules asks for nothing."""
+
+    def grid(self, venue: str) -> Grid:
+        raise NotImplementedError
+
+    def mids(self) -> list[SourcePrice]:
+        return []
+
+
 def opened(store: MemoryStore, seen: list[Line] | None = None) -> ParentLog:
     approve(store, mandate(), plan(), START)
     journal = Journal(store, threaded=False)
     approval = Approval(journal, "CASE-1", plan_hash(frozen_plan("CASE-1", plan().model_dump(mode="json"))))
     approval.reread()
     noted = (seen if seen is not None else []).append
-    return ParentLog(PARENT, "CASE-1", Gate(plan(), approval), journal, LoopClock(START), noted)
+    return ParentLog(PARENT, "CASE-1", Gate(plan(), approval, NoMarket()), journal, LoopClock(START), noted)
 
 
 @virtual

@@ -1,0 +1,129 @@
+"""The price rules of a plan as they stand at this moment: the pure rules, fed with the record and the market.
+
+Sold and exposed quantities come from the fold, averages from the case's record, mids and the reference price from the
+books that the venues show in this run. Asked once to make an order, and again where its intent is written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from executor.domain.case import Case
+from executor.domain.money import ZERO, plain
+from executor.domain.parent import Parent
+from executor.domain.plan import Plan
+from executor.domain.price_rules import (
+    BandRule,
+    Benchmark,
+    Bound,
+    Exposed,
+    PriceContext,
+    PriceRules,
+    PriceUndefined,
+    highest_allowed,
+    lowest_price,
+)
+from executor.errors import NotNow
+from executor.market.benchmark import BenchmarkRecord
+from executor.market.reference import SourcePrice, reference_price
+
+_QUOTE_TICK = Decimal("0.00000001")  # quotes lie on no grid
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The tick of a venue's prices and the highest fee that it takes of a fill, a fraction of its value."""
+
+    tick: Decimal
+    fee_rate: Decimal
+
+
+QUOTES = Grid(_QUOTE_TICK, ZERO)
+"""Quotes: any price, all-in."""
+
+
+class Market(Protocol):
+    """What the rules ask of the venues of this run."""
+
+    def grid(self, venue: str) -> Grid:
+        """The grid of the venue's book."""
+
+    def mids(self) -> Sequence[SourcePrice]:
+        """The mid of each venue's book as last seen, with the moment at which it was."""
+
+
+class Prices:
+    """The price rules of one plan."""
+
+    def __init__(self, plan: Plan, case: Case, market: Market) -> None:
+        self._rules = PriceRules(rules=plan.price_rules) if plan.price_rules else None
+        self._plan = plan
+        self._case = case
+        self._market = market
+        self._benchmarks: list[Benchmark] = []
+        self._after_fees = any(getattr(rule, "compare", "") == "after_fees" for rule in plan.price_rules)
+
+    def lowest(self, state: Parent, venue: str, qty: Decimal, now: datetime, *, quote: bool = False) -> Bound | None:
+        """The lowest price of the next order at ``venue``; ``None`` if the plan has no rule. Raises ``NotNow`` when a
+        rule has nothing to compare with."""
+        if self._rules is None:
+            return None
+        try:
+            return lowest_price(self._rules, self._context(state, venue, qty, now, quote))
+        except PriceUndefined as undefined:
+            raise NotNow(f"price.{undefined.rule}", undefined.reason) from None
+
+    def check(self, state: Parent, venue: str, qty: Decimal, px: Decimal, now: datetime, *, quote: bool) -> None:
+        """Raise ``NotNow`` if no order may be sent at ``px``."""
+        low = self.lowest(state, venue, qty, now, quote=quote)
+        if low is None or self._rules is None:
+            return
+        if px < low.px:
+            raise NotNow(f"price.{low.rule}", f"{plain(px)} is under the {low.explanation}")
+        high = highest_allowed(self._rules, self._context(state, venue, qty, now, quote))
+        if high is not None and px > high.px:
+            raise NotNow(f"price.{high.rule}", f"{plain(px)} is over the {high.explanation}")
+
+    def _context(self, state: Parent, venue: str, qty: Decimal, now: datetime, quote: bool) -> PriceContext:
+        grid = QUOTES if quote else self._market.grid(venue)
+        mids = {each.source: each.px for each in self._market.mids()}
+        money = self._plan.quote_asset
+        return PriceContext(
+            currency=money,
+            tick=grid.tick,
+            qty=qty,
+            now=now,
+            sold_qty=state.cum_qty,
+            sold_notional=state.total.notional,
+            sold_fees=_fees(state, money) if self._after_fees else ZERO,
+            exposed=[Exposed(c.qty - c.cum_qty, c.limit_px) for c in state.open.values() if c.qty > c.cum_qty],
+            fee_rate=grid.fee_rate,
+            venue_mid=mids.get(venue),
+            reference_px=self._reference(now),
+            benchmarks=self._recorded(),
+        )
+
+    def _reference(self, now: datetime) -> Decimal | None:
+        needed = any(isinstance(rule, BandRule) and rule.around == "reference" for rule in self._plan.price_rules)
+        if not needed or self._plan.reference is None:
+            return None
+        found = reference_price(self._plan.reference, self._market.mids(), now)
+        if found.px is None:
+            raise NotNow("price.reference", f"there is no reference price ({found.verdict}): {found.reason}")
+        return found.px
+
+    def _recorded(self) -> Sequence[Benchmark]:
+        known = self._case.benchmarks
+        while len(self._benchmarks) < len(known):
+            record = BenchmarkRecord.model_validate(known[len(self._benchmarks)])
+            self._benchmarks.append(record.benchmark())
+        return self._benchmarks
+
+
+def _fees(state: Parent, money: str) -> Decimal:
+    """The fees so far in money. Raises ``NotNow`` if one was taken in another asset: it is not valued here."""
+    if any(fee for asset, fee in state.total.fees.items() if asset != money):
+        raise NotNow("price.fees", f"a venue took a fee that is not in {money}: what the sale brought is not known")
+    return state.total.fees.get(money, ZERO)
