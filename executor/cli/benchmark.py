@@ -6,10 +6,16 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
+from adapters.clock import SystemClock
 from config.toml_file import faults, read_toml
+from executor.cli.record import journal_option, who_option, with_journal
 from executor.domain.average import AverageParams
+from executor.domain.case_events import BenchmarkRecorded
+from executor.engine.approval import act, opened_case
 from executor.errors import InputRefused, RecordBroken
 from executor.exit_codes import ExitCode
+from executor.journal.journal import Journal
+from executor.journal.open import Place
 from executor.market.benchmark import BenchmarkRecord, compute, differences, read_record
 from executor.market.candles import file_hash, load
 
@@ -69,6 +75,32 @@ def recompute_command(record: Path, candles: Path, as_json: bool) -> int:
             return int(ExitCode.RECORD_FAILED)
         raise RecordBroken("differs: " + "\n  ".join(found))
     return int(ExitCode.OK)
+
+
+@benchmark.command("record")
+@click.argument("case_id")
+@click.argument("record", type=_file)
+@_candles
+@who_option
+@journal_option
+def record_command(case_id: str, record: Path, candles: Path, who: str, journal: Place | None) -> None:
+    """Write the average in RECORD into the case, where its price rules find it. It is computed again first.
+
+    WHO is checker or risk in the case: whoever sells does not say what the price must be."""
+    kept = read_record(record)
+    found = differences(kept, load(candles))
+    if found:
+        raise RecordBroken("differs: " + "\n  ".join(found))
+    event = BenchmarkRecorded(record_sha256=kept.sha256, record=kept.values(), who=who)
+
+    async def recorded(opened: Journal) -> None:
+        fault = opened_case(opened, case_id).refuse_benchmark(event)
+        await act(opened, case_id, event, fault, who, SystemClock())
+
+    with_journal(journal, recorded)
+    click.echo(
+        f"recorded: {kept.result} {kept.parameters.currency} before {kept.parameters.trade_date} ({kept.sha256})"
+    )
 
 
 def _table(record: BenchmarkRecord) -> str:

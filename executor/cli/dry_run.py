@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ from executor.errors import ExecutorError, InputRefused
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
 from executor.journal.open import Place, open_store
+from executor.market.benchmark import BenchmarkRecord, read_record
 
 DEMO = Path(__file__).parents[2] / "config" / "examples" / "beijing-500btc.toml"
 # Where the simulated market begins when no candles are given. A rehearsal must give the same result on any day.
@@ -44,6 +46,12 @@ _WARM_UP_PX_ABOVE_FLOOR = Decimal("1.1")
 @click.option("--start-px", help="Price at which the simulated market begins; default 10 % above the floor.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another market and schedule than the plan's own seed.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep the record in this new file.")
+@click.option(
+    "--benchmark",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="An average (`executor benchmark compute --json`) that the price rules of the plan name; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
 def dry_run(
     mandate: Path,
@@ -54,6 +62,7 @@ def dry_run(
     seed: int | None,
     journal: Path | None,
     as_json: bool,
+    benchmark: tuple[Path, ...],
 ) -> int:
     """Rehearse MANDATE on mocked venues: same engine, same adapters, same bytes on the wire, virtual time.
 
@@ -62,7 +71,16 @@ def dry_run(
     executor dry-run my-mandate.toml --market candles.csv.gz --volume-unit base --from 2024-11-21 --json
     """
     market_of = recording_of(market, volume_unit, begin)
-    return rehearse(mandate, market=market_of, start_px=start_px, seed=seed, journal=journal, as_json=as_json)
+    averages = [read_record(each) for each in benchmark]
+    return rehearse(
+        mandate,
+        market=market_of,
+        start_px=start_px,
+        seed=seed,
+        journal=journal,
+        as_json=as_json,
+        averages=averages,
+    )
 
 
 @click.command("demo")
@@ -83,6 +101,7 @@ def rehearse(
     seed: int | None,
     journal: Path | None,
     as_json: bool,
+    averages: Sequence[BenchmarkRecord] = (),
 ) -> int:
     """Run a mandate in virtual time and show it. Returns the exit code."""
     mandate, plan = load_mandate(mandate_path)
@@ -96,24 +115,41 @@ def rehearse(
         raise InputRefused(f"{journal} exists already; a rehearsal keeps its record in a new file")
     shown = display(as_json)
     try:
-        return int(run_once(mandate, plan, spec, shown, journal))
+        return int(run_once(mandate, plan, spec, shown, journal, averages))
     finally:
         shown.close()
 
 
-def run_once(mandate: Mandate, plan: Plan, spec: WorldSpec, shown: Display, journal: Path | None = None) -> ExitCode:
-    """Run a plan in the world of ``spec``, in virtual time. Its record is thrown away unless ``journal`` keeps it."""
+def run_once(
+    mandate: Mandate,
+    plan: Plan,
+    spec: WorldSpec,
+    shown: Display,
+    journal: Path | None = None,
+    averages: Sequence[BenchmarkRecord] = (),
+) -> ExitCode:
+    """Run a plan in the world of ``spec``, in virtual time, under these averages. Its record is thrown away unless
+    ``journal`` keeps it."""
     scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
     place = journal or scratch / "journal.sqlite"
     try:
-        return run_virtual(_run(mandate, plan, spec, place, shown, kept=journal is not None))
+        return run_virtual(_run(mandate, plan, spec, place, shown, averages, kept=journal is not None))
     except TapeExhausted as error:
         raise InputRefused(f"--market: the candles end before the plan does ({error}); give a longer file") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, shown: Display, *, kept: bool) -> ExitCode:
+async def _run(
+    mandate: Mandate,
+    plan: Plan,
+    spec: WorldSpec,
+    place: Place,
+    shown: Display,
+    averages: Sequence[BenchmarkRecord],
+    *,
+    kept: bool,
+) -> ExitCode:
     settings = settings_for(quiet=True)
     clock = LoopClock(spec.start)
     world = MockWorld(spec, clock)
@@ -122,7 +158,7 @@ async def _run(mandate: Mandate, plan: Plan, spec: WorldSpec, place: Place, show
     try:
         told = observer(shown)
         async with recording(place, clock, told, threaded=False) if kept else nullcontext(told) as told:
-            await prepare_rehearsal(journal, mandate, plan, clock.now())
+            await prepare_rehearsal(journal, mandate, plan, clock.now(), averages)
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, tuning=REHEARSAL, owner="dry-run")
             return await _sold(runner, shown)
     finally:

@@ -117,6 +117,7 @@ class Case:
             case PlanApproved():
                 self.plans[event.plan_hash].approvals[event.person] = event
             case BenchmarkRecorded():
+                self._fail(self.refuse_benchmark(event))
                 self.benchmarks.append(event.record)
             case PlanRevoked():
                 self.plans[event.plan_hash].revoked = f"{event.who}: {event.why}"
@@ -166,6 +167,12 @@ class Case:
         counted = (HoldingState.CREDITED, HoldingState.RESERVED, HoldingState.SOLD)
         return sum((states.get(state, ZERO) for state in counted), ZERO)
 
+    @property
+    def affiliates(self) -> frozenset[str]:
+        """The names in the register of affiliates, in small letters: none of them may buy."""
+        register = (self.mandate or {}).get("affiliates") or ()
+        return frozenset(each["name"].casefold() for each in register)
+
     # --- what may be done -----------------------------------------------------------------------------------------
 
     def refuse_role(self, person: str, role: str) -> str:
@@ -213,6 +220,14 @@ class Case:
         if left is HoldingState.RESERVED and move.qty > self.reserved.get(plan, ZERO):
             return f"{plain(self.reserved.get(plan, ZERO))} {move.asset} are reserved for plan {plan[:12]}"
         return ""
+
+    def refuse_benchmark(self, event: BenchmarkRecorded) -> str:
+        """Why this average cannot be recorded; empty if it can."""
+        if self.roles.get(event.who) not in APPROVERS:
+            return f"{event.who} is neither checker nor risk in this case"
+        if digest(event.record) != event.record_sha256:
+            return "the record does not have the hash that it is recorded under"
+        return "exactly this average is recorded already" if event.record in self.benchmarks else ""
 
     def refuse_proposal(self, event: ChangeProposed) -> str:
         """Why this change cannot be asked for; empty if it can."""

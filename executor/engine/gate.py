@@ -59,6 +59,7 @@ class Gate:
         """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``NotNow`` when a price rule forbids it at
         this moment, ``RuleRefused`` when a rule forbids it ever."""
         expects = self.approved(now)
+        self.refuse_affiliate(intent.venue)
         quote = intent.method == "rfq"
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         self._order_value(intent)
@@ -71,6 +72,11 @@ class Gate:
             counted.append(Counted(counter=limit.counter, unit=limit.unit, amount=amount))
             reserve.append(Reservation(limit.counter, amount, limit.most))
         return Admitted(msgspec.structs.replace(intent, reserved=counted), reserve, expects)
+
+    def refuse_affiliate(self, venue: str) -> None:
+        """Raise ``RuleRefused`` if the venue or desk stands in the case's register of affiliates."""
+        if venue.casefold() in self._approval.case.affiliates:
+            raise RuleRefused(f"conflict: {venue} stands in the register of affiliates of the case and may not buy")
 
     # --- caps -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from executor.domain.canonical import digest
 from executor.domain.case import HoldingState
 from executor.domain.case_events import (
+    BenchmarkRecorded,
     CaseEvent,
     CaseOpened,
     HoldingMoved,
@@ -32,6 +33,7 @@ from executor.engine.approval import PEOPLE_STREAM, case_stream, load_case, load
 from executor.errors import RuleRefused
 from executor.journal.journal import Journal
 from executor.journal.line import Line
+from executor.market.benchmark import BenchmarkRecord
 
 _STAND_INS = {
     f"rehearsal-{role}": (role, Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)))
@@ -101,9 +103,11 @@ def approved(mandate: Mandate, plan: Plan, now: datetime) -> list[CaseEvent]:
     return events
 
 
-async def prepare_rehearsal(journal: Journal, mandate: Mandate, plan: Plan, now: datetime) -> None:
-    """Make a journal ready for a rehearsal of ``plan``; what is there already is left as it is. Raises ``RuleRefused``
-    if it is a journal of real people: a rehearsal never stands beside a real case."""
+async def prepare_rehearsal(
+    journal: Journal, mandate: Mandate, plan: Plan, now: datetime, averages: Sequence[BenchmarkRecord] = ()
+) -> None:
+    """Make a journal ready for a rehearsal of ``plan`` under these ``averages``; what is there already is left as it
+    is. Raises ``RuleRefused`` if it is a journal of real people: a rehearsal never stands beside a real case."""
     people, case = load_people(journal), load_case(journal, mandate.case_id)
     if people.persons.keys() - people.stand_ins or any(person not in people.stand_ins for person in case.roles):
         raise RuleRefused("this is a journal of real people and cases: rehearse with a journal of its own (--journal)")
@@ -114,6 +118,10 @@ async def prepare_rehearsal(journal: Journal, mandate: Mandate, plan: Plan, now:
         await _append(journal, case_stream(mandate.case_id), mandate.case_id, opened(mandate), now)
     if not any(isinstance(event, PlanFrozen) and event.plan_hash in case.plans for event in plans):
         await _append(journal, case_stream(mandate.case_id), mandate.case_id, plans, now)
+    (_, checker, _) = _STAND_INS
+    told = [BenchmarkRecorded(record_sha256=each.sha256, record=each.values(), who=checker) for each in averages]
+    if told:
+        await _append(journal, case_stream(mandate.case_id), mandate.case_id, told, now)
 
 
 async def _append(journal: Journal, stream: str, case_id: str, events: Sequence[CaseEvent], now: datetime) -> None:

@@ -161,6 +161,8 @@ class Runner:
             raise RuleRefused(f"venue: the plan names {', '.join(missing)}, which is not among the venues available")
         books = await self._desk.books()
         starts_at = plan.starts_at or self._clock.now()
+        for name in plan.venues:
+            self.log.gate.refuse_affiliate(name)
         found = obstacles(plan, self._desk.facts(books)) + over_caps(plan, starts_at)
         if found:
             raise RuleRefused("the plan cannot be done: " + "; ".join(found))

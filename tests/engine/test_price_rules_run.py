@@ -12,13 +12,16 @@ from adapters.clock import LoopClock
 from executor.domain.case_events import BenchmarkRecorded
 from executor.domain.events import ParentWaiting, QuotesAsked, WaitEscalated
 from executor.domain.orders import ParentStatus
+from executor.domain.plan import Affiliate
 from executor.engine import legs
 from executor.engine.approval import case_stream
+from executor.engine.gate import Gate
 from executor.engine.prices import Prices
 from executor.market.benchmark import BenchmarkRecord, compute
 from executor.market.candles import CandleFile
 from executor.strategy.route import Offer
 from tests.approved import approve, write
+from tests.engine import rig
 from tests.engine.rig import OTC, START, TWAP, MemoryStore, Ran, exact, mandate, plan, ran, virtual
 from tests.engine.scripted_venue import D, ScriptedVenue
 from tests.market.recorded import params
@@ -161,7 +164,7 @@ async def under_average(*records: BenchmarkRecord, **changes: Any) -> tuple[Scri
     rule |= {"benchmark": params().terms_sha256, "renewal": "each_trade_date", "factor": "1"} | changes
     asked, store, alpha = plan(price_rules=[rule]), MemoryStore(), venue()
     approve(store, mandate(), asked, START)
-    events = [BenchmarkRecorded(record_sha256=r.sha256, record=r.values(), who="checker") for r in records]
+    events = [BenchmarkRecorded(record_sha256=r.sha256, record=r.values(), who="rehearsal-checker") for r in records]
     write(store, case_stream("CASE-1"), "CASE-1", list(events), START)
     return alpha, await ran(alpha, store=store, asked=asked)
 
@@ -231,3 +234,35 @@ async def test_without_the_gate_it_would_sell_under_the_price(monkeypatch: pytes
     alpha = venue()
     await ran(alpha, asked=plan(price_rules=[fixed("100001")]))
     assert alpha.sold == D(1)
+
+
+# --- conflicts --------------------------------------------------------------------------------------------------------
+
+
+def related() -> Any:
+    return mandate().model_copy(update={"affiliates": (Affiliate(name="Alpha", relation="sister company"),)})
+
+
+@virtual
+async def test_nothing_is_sold_to_an_affiliate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The register of the case says that alpha belongs to the institution's group: refused before the first order."""
+    monkeypatch.setattr(rig, "mandate", lambda held="100": related())
+    alpha = venue()
+    end = await ran(alpha)
+    assert "alpha stands in the register of affiliates" in str(end.fault)
+    assert (alpha.wire, end.state.created) == ([], None)
+
+
+@virtual
+async def test_the_register_is_asked_at_each_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that got past its beginning still sells nothing there."""
+    monkeypatch.setattr(rig, "mandate", lambda held="100": related())
+    asked = Gate.refuse_affiliate
+    monkeypatch.setattr(Gate, "refuse_affiliate", lambda self, name: None)
+    store, alpha = MemoryStore(), venue()
+    store.fails_at = 3  # dies after it has begun
+    await ran(alpha, store=store)
+    monkeypatch.setattr(Gate, "refuse_affiliate", asked)
+    end = await ran(alpha, store=store)
+    assert "alpha stands in the register of affiliates" in str(end.fault)
+    assert alpha.wire == []
