@@ -14,10 +14,11 @@ from executor.cli.compose import Kind, connected, finish, observer, settings_for
 from executor.cli.journal_option import journal_option
 from executor.cli.output import Display, display
 from executor.cli.recording import recording
-from executor.domain.ids import frozen_plan, plan_hash
+from executor.domain.ids import frozen_plan, parent_id, plan_hash
 from executor.domain.plan import Mandate, Plan
 from executor.engine.approval import Approval, require_approval
 from executor.engine.holdings import CaseCoins, sold_from_case
+from executor.engine.parent_log import stream_of
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
@@ -72,7 +73,11 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
             await prepare_rehearsal(journal, mandate, plan, clock.now())
         # The engine asks again; asked here it is said before the venues' keys are looked for.
         approved = plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json")))
-        await require_approval(journal, Approval(journal, mandate.case_id, approved), "run", clock)
+        approval = Approval(journal, mandate.case_id, approved)
+        approval.reread()
+        begun = any(True for _ in journal.read(stream_of(parent_id(mandate.case_id, plan.asset, approved))))
+        if not (begun and approval.over(clock.now())):  # a plan that is over: the engine ends what was begun under it
+            await require_approval(journal, approval, "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
             runner = Runner(mandate, plan, venues, journal, clock, observer=told)

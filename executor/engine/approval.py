@@ -99,6 +99,11 @@ class Approval:
             self._fault = self.case.refuse_execution(self.plan_hash, self._people, now)
         return self._fault
 
+    def over(self, now: datetime) -> bool:
+        """True if the plan was revoked or has expired: it will never be executed again, whoever signs."""
+        plan = self.case.plans.get(self.plan_hash)
+        return plan is not None and (bool(plan.revoked) or now >= plan.expires_at)
+
     @property
     def of_rehearsal(self) -> bool:
         """True if one of those who approved is a stand-in of a rehearsal: then no real venue may be traded on."""

@@ -106,6 +106,8 @@ class Runner:
             await self._controls.carry_out_acts()
         if self.log.state.finished:
             return self.log.state
+        if await self._over():
+            return self.log.state
         self._refuse_while_stopped()
         await require_approval(self._journal, self._approval, self._owner, self._clock)
         await self._desk.open(self._plan.asset, self._plan.quote_asset)
@@ -133,6 +135,18 @@ class Runner:
     async def aclose(self) -> None:
         """Release the venues."""
         await self._desk.aclose()
+
+    async def _over(self) -> bool:
+        """End a parent order whose plan was revoked or has expired, once nothing of it is open: what it has not sold is
+        free for another plan then."""
+        state = self.log.state
+        self._approval.reread()
+        if state.created is None or state.open or not self._approval.over(self._clock.now()):
+            return False
+        left = state.spec.qty - state.cum_qty
+        reason = f"the plan is over: {self._approval.fault(self._clock.now())}"
+        await self.log.record(ParentFinished(completed=left == 0, leaves_qty=left, reason=reason))
+        return True
 
     async def _refuse_rehearsal(self) -> None:
         """Raise ``NotApproved`` if stand-ins have approved the plan and a venue does not say that it is simulated."""

@@ -21,6 +21,7 @@ from executor.domain.case_events import (
     RoleAssigned,
 )
 from executor.domain.events import ChildIntended
+from executor.domain.orders import ParentStatus
 from executor.domain.people import People
 from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import Approval, case_stream, load_case
@@ -30,7 +31,7 @@ from executor.errors import GuardHalts, InvariantBroken, NotApproved
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from tests.approved import approve, last, write
-from tests.engine.rig import START, MemoryStore, mandate, plan, virtual
+from tests.engine.rig import START, TWAP, MemoryStore, mandate, plan, ran, virtual
 from tests.engine.scripted_venue import D, ScriptedVenue
 
 CASE = "CASE-1"
@@ -235,6 +236,27 @@ async def test_an_approval_that_expires_while_it_runs_stops_the_next_order() -> 
 def _add(store: MemoryStore, stream: str, case_id: str, event: CaseEvent) -> None:
     write(store, stream, case_id, [event], START)
     assert last(store, stream)
+
+
+@virtual
+async def test_what_a_revoked_plan_has_not_sold_is_free_for_the_next_plan() -> None:
+    """The case has one coin. Half is sold, the plan is revoked: run again it ends, and a new plan sells the rest."""
+    frozen, one, two = signed()
+    store = MemoryStore()
+    write(store, "people", "", list(stand_ins()), START)
+    write(store, case_stream(CASE), CASE, [*opened(mandate("1")), frozen, one, two], START)
+    gone = PlanRevoked(plan_hash=frozen.plan_hash, who="risk", why="new price")
+    alpha, fault = await running(store, lambda: _add(store, case_stream(CASE), CASE, gone))
+    assert "revoked by risk" in str(fault)
+    rest = await ran(ScriptedVenue(LoopClock(START)), store=store, asked=plan(TWAP | {"qty": "0.5"}, seed=8), held="1")
+    assert "no room for 0.5" in str(rest.fault)
+    ended = await runner(store, alpha, []).run()
+    assert (ended.status, ended.cum_qty) == (ParentStatus.ENDED, D("0.5"))
+    assert "the plan is over" in ended.status_reason
+    last_half = ScriptedVenue(LoopClock(START))
+    again = await ran(last_half, store=store, asked=plan(TWAP | {"qty": "0.5"}, seed=8), held="1")
+    assert again.fault is None
+    assert last_half.sold == D("0.5")
 
 
 # --- the twins: the same orders go out when the rule is taken away ----------------------------------------------------
