@@ -15,8 +15,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 RUN python -m venv /opt/executor
 WORKDIR /build
 # The lock comes first, so that a change of code does not install the dependencies again.
-COPY requirements.lock ./
-RUN /opt/executor/bin/pip install --quiet --require-hashes --requirement requirements.lock
+COPY requirements.lock requirements-dev.lock ./
+# The driver of PostgreSQL is an extra. Its version is the one that was tested, its hashes those of that lock.
+RUN awk '/^[^ ]/ { taken = /^psycopg/ } taken' requirements-dev.lock > postgres.lock \
+    && /opt/executor/bin/pip install --quiet --require-hashes --requirement requirements.lock \
+    && /opt/executor/bin/pip install --quiet --require-hashes --no-deps --requirement postgres.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY executor ./executor
 COPY adapters ./adapters

@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash strace postgresql lint format bench lock clean
+.PHONY: help demo test test-crash test-failover strace postgresql lint format bench lock clean
 
 BIN := .venv/bin
 PYTHON ?=
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo    set up, then sell a holding on simulated venues'
 	@echo 'make test    set up, then run every check and every test'
 	@echo 'make test-crash  kill the process at every write and every call, fail the disk at each: about an hour'
+	@echo 'make test-failover  three workers, 300 parent orders: kill, freeze, cut off, restart: about half an hour'
 	@echo 'make lint    ruff, mypy and the import contracts only'
 	@echo 'make format  rewrite the code in the house format'
 	@echo 'make bench   run the benchmarks'
@@ -45,6 +46,11 @@ test: .venv/ready-to-test strace postgresql
 test-crash: .venv/ready-to-test strace
 	@echo '== counting the points of an undisturbed run'
 	@counted=$$($(BIN)/python -m tests.crash.points) && CRASH_POINTS="$$counted" $(BIN)/pytest tests/crash
+
+# make test hands a few parent orders to the workers; this, hundreds. What it measured is printed at the end.
+FAILOVER_PARENTS ?= 300
+test-failover: .venv/ready-to-test postgresql
+	@FAILOVER_PARENTS=$(FAILOVER_PARENTS) $(BIN)/pytest tests/failover -n 0
 
 lint: .venv/ready-to-test
 	@$(BIN)/ruff check .

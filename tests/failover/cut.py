@@ -42,7 +42,8 @@ def cable(folder: Path, url: str) -> Iterator[Cable]:
     here = Path(f"{there}-cable-{os.getpid()}")
     here.mkdir()
     command = [sys.executable, "-m", "tests.failover.cut", str(here / _SOCKET), str(Path(there) / _SOCKET)]
-    process = Popen(command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=(folder / "cable.log").open("wb"))
+    with (folder / "cable.log").open("wb") as log:
+        process = Popen(command, cwd=ROOT, stdin=DEVNULL, stdout=PIPE, stderr=log)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"listening\n"

@@ -1,4 +1,4 @@
-"""Many parent orders on one connection: readings are made together, never with an answer from before the question."""
+"""Many parent orders on one connection: readings are made together, and none is older than the question."""
 
 import asyncio
 from typing import Any, cast

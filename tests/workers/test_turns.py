@@ -1,0 +1,103 @@
+"""The rate limit of an account holds whoever uses it: three workers on a mocked venue that counts, and suspends."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from adapters.clock import SystemClock
+from adapters.fence import FencedClient
+from adapters.hashkey import HashKey
+from adapters.mock.exchange import MockExchange
+from adapters.mock.hashkey_face import hashkey_face
+from adapters.mock.world import MockWorld, WorldSpec, world_start
+from adapters.transport import Spacing
+from config.settings import TEMPLATES, adapter_settings, load_profile
+from executor.journal.open import open_store
+from executor.workers.roster import Roster
+from executor.workers.turns import SharedTurns
+from tests.postgresql import Server
+
+NOW = timedelta(0)
+KEY, SECRET = "key", "c2VjcmV0"
+
+
+@pytest.fixture
+def rosters(postgres_server: Server) -> Iterator[list[Roster]]:
+    url = postgres_server.url()
+    open_store(url).close()
+    found = [Roster(url, patience=NOW) for _ in range(3)]
+    found[0].prepare()
+    yield found
+    for roster in found:
+        roster.close()
+
+
+def venue() -> tuple[httpx.ASGITransport, MockExchange]:
+    """A mocked HashKey that keeps its documented limits: two queries and ten orders a second, and a minute's suspension
+    for who goes over."""
+    clock = SystemClock()
+    start = world_start(datetime.now(UTC))
+    world = MockWorld(WorldSpec("BTC", "USD", 1, start, Decimal(100000), [], latency=NOW), clock)
+    exchange = world.exchanges["hashkey"]
+    app = hashkey_face({"BTCUSD": exchange}, {}, clock, api_key=KEY, secret=SECRET, limit_rates=True)
+    return httpx.ASGITransport(app), exchange
+
+
+def adapter_of(wire: httpx.ASGITransport, turns: SharedTurns | None) -> HashKey:
+    profile = load_profile(TEMPLATES / "hashkey-mock.toml")
+    settings = adapter_settings(profile, {"api_key": SecretStr(KEY), "secret": SecretStr(SECRET)})
+    client = (
+        FencedClient(lambda: True, turns.of(profile.name), transport=wire)
+        if turns is not None
+        else httpx.AsyncClient(transport=wire)
+    )
+    return HashKey(settings, client, SystemClock())
+
+
+async def ask(wire: httpx.ASGITransport, shared: list[SharedTurns | None]) -> list[object]:
+    """Each worker asks the venue four times, all at once; what came of it."""
+    workers = [adapter_of(wire, turns) for turns in shared]
+    ends = await asyncio.gather(*(worker.permissions() for worker in workers for _ in range(4)), return_exceptions=True)
+    for worker in workers:
+        await worker.aclose()
+    return [end for end in ends if isinstance(end, BaseException)]
+
+
+def test_three_workers_hold_the_venue_s_limit_together(rosters: list[Roster]) -> None:
+    wire, _ = venue()
+    shared = [SharedTurns(roster, Spacing) for roster in rosters]
+    assert asyncio.run(ask(wire, list(shared))) == []
+    for turns in shared:
+        turns.close()
+
+
+def test_without_shared_turns_they_do_not(rosters: list[Roster]) -> None:
+    """What the test above is worth: each by itself keeps the rate, and together they are suspended."""
+    wire, _ = venue()
+    assert asyncio.run(ask(wire, [None, None, None])) != []
+
+
+def test_without_the_database_each_goes_on_alone_and_slowly(postgres_server: Server, rosters: list[Roster]) -> None:
+    asked: list[Decimal] = []
+
+    def alone(per_second: Decimal) -> Spacing:
+        asked.append(per_second)
+        return Spacing(per_second)
+
+    turns = SharedTurns(rosters[0], alone)
+
+    async def once() -> None:
+        await turns.of("hashkey")("orders", Decimal(1000)).acquire()
+
+    postgres_server.stop()
+    try:
+        asyncio.run(once())
+    finally:
+        postgres_server.start()
+    assert asked == [Decimal(125)]
+    turns.close()
