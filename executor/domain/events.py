@@ -75,10 +75,13 @@ class ArrivalMarked(Event, frozen=True, kw_only=True):
 
 class PursesRead(Event, frozen=True, kw_only=True):
     """What the purses of a venue held of the asset, free and locked together, before this parent's first order there:
-    the base of the balance arithmetic that settles unknown outcomes. ``totals`` maps purse to quantity."""
+    the base of the balance arithmetic that settles unknown outcomes. ``totals`` maps purse to quantity. The reading was
+    made between ``began_at`` and ``ended_at``; older records say only when it was recorded."""
 
     venue: str
     totals: dict[str, Decimal]
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 class SliceStarted(Event, frozen=True, kw_only=True):

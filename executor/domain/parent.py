@@ -70,7 +70,7 @@ class Parent:
         self.routes: dict[tuple[str, str], Tally] = {}  # by venue and method
         self.rounding = ZERO  # sum of px * qty - notional: what venues rounded away on quotes
         self.purses: dict[tuple[str, str], Decimal] = {}  # venue and account: total before our first order
-        self.purses_at: datetime | None = None  # when they were read
+        self.purses_at: tuple[datetime, datetime] | None = None  # between these moments they were read
         self.slices_done: dict[int, int] = {}
         self.quote_rounds = 0
         self.quotes_seen = 0
@@ -189,7 +189,7 @@ class Parent:
         self.arrival_px, self.arrival_at = event.arrival_px, self.last_at
 
     def _on_purses(self, event: PursesRead) -> None:
-        self.purses_at = self.now
+        self.purses_at = (event.began_at or self.now, event.ended_at or self.now)
         for account, total in event.totals.items():
             self.purses[event.venue, account] = total
 

@@ -56,16 +56,20 @@ class Desk:
         self._watch = MarketWatch(guards)
         self._asset = ""
         self._mids: list[SourcePrice] = []
+        self.read_between = (clock.now(), clock.now())  # the balances with which it was opened
 
     async def open(self, asset: str, quote_asset: str) -> None:
         """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` or ``VenueUnreachable``."""
         self._asset = asset
+        began: list[datetime] = []
         for name, venue in self.venues.items():
             try:
                 await venue.start()
                 symbol = venue.symbol(asset, quote_asset)
                 instruments = await venue.instruments()
+                began.append(self._clock.now())
                 balances = await venue.balances()
+                self.read_between = (began[0], self._clock.now())
                 offset = await venue.clock_offset()
             except Unauthorized as error:
                 raise CredentialsRefused(f"{error}; check the key of {name} and its permissions") from None

@@ -1,13 +1,15 @@
 """The other parent orders of the same journal that sell the same asset: they share purses and ledgers with ours.
 
 A purse then holds what it held before our first order, less what we sold, less what they sold since. That can be said
-only while none of them has an order in flight at the venue, now and at the moment at which our base was read.
+only while none of them has an order in flight at the venue now, and if none had one while our base was read: whether
+the base counts such an order nobody can tell.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from executor.domain.events import ChildIntended
 from executor.domain.money import ZERO, add
 from executor.domain.parent import Parent
 from executor.journal.journal import Journal
@@ -15,10 +17,12 @@ from executor.journal.journal import Journal
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Another parent order: as it was when ours was created, and as it is."""
+    """Another parent order: as it was when the reading of our purses began, and as it is. ``crossed``: the venues to
+    which it sent something while they were being read."""
 
     then: Parent
     now: Parent
+    crossed: frozenset[str]
 
 
 class Neighbours:
@@ -42,12 +46,17 @@ class Neighbours:
         return found
 
     def _fold(self, stream: str, ours: Parent) -> Neighbour:
-        then, now = Parent(), Parent()
+        then, now, crossed = Parent(), Parent(), set()
         for line in self._journal.read(stream):
             now.apply(line.event, line.at)
-            if ours.purses_at is not None and line.at <= ours.purses_at:
+            if ours.purses_at is None:
+                continue
+            began, ended = ours.purses_at
+            if line.at <= began:
                 then.apply(line.event, line.at)
-        return Neighbour(then, now)
+            elif line.at <= ended and isinstance(line.event, ChildIntended):
+                crossed.add(line.event.venue)
+        return Neighbour(then, now, frozenset(crossed))
 
 
 def booked_by(others: Sequence[Neighbour], venue: str) -> set[str]:
@@ -59,6 +68,8 @@ def sold_since(others: Sequence[Neighbour], venue: str, methods: Sequence[str]) 
     """What the others sold at ``venue`` by ``methods`` since ours was created; ``None`` while that cannot be said."""
     sold = ZERO
     for each in others:
+        if venue in each.crossed:
+            return None
         for state in (each.then, each.now):
             if any(child.venue == venue for child in state.open.values()):
                 return None

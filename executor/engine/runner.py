@@ -199,7 +199,11 @@ class Runner:
             plan=self._plan_values,
             reserved=[Counted(counter=counter, unit="qty", amount=plan.qty)],
         )
-        purses = [PursesRead(venue=n, totals=dict(seat.totals_at_start)) for n, seat in self._desk.seats.items()]
+        began, ended = self._desk.read_between
+        purses = [
+            PursesRead(venue=name, totals=dict(seat.totals_at_start), began_at=began, ended_at=ended)
+            for name, seat in self._desk.seats.items()
+        ]
         sellable = self._approval.case.sellable(plan.asset)
         most = sellable - self._committed_uncounted()
         try:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.clock import steady
-from executor.domain.orders import ParentStatus
+from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
 from executor.journal.line import Line, decode
 from executor.workers.roster import Roster, WorkerSeen
@@ -185,7 +185,9 @@ class Stage:
 
         def all_done() -> bool:
             with self.server.connect(self.url) as db:
-                ((left,),) = db.execute("SELECT count(*) FROM work WHERE state = 'open'").fetchall()
+                # One that is left for a person stays open, and is looked at again and again.
+                statement = "SELECT count(*) FROM work WHERE state = 'open' AND said NOT LIKE '%left for a person%'"
+                ((left,),) = db.execute(statement).fetchall()
             return left == 0
 
         self.until(all_done, seconds)
@@ -208,8 +210,11 @@ class Stage:
             state = states[parent]
             sold = Decimal(seen["sold"].get(parent, "0"))
             assert state.cum_qty == sold <= qty
-            assert not state.open
-            assert not state.breaks
+            assert not state.breaks, state.breaks
+            if state.open:  # the purse was too busy to prove that an order never arrived
+                assert {child.status for child in state.open.values()} == {ChildStatus.PARKED}
+                assert not {child.client_order_id for child in state.open.values()} & set(ids)
+                continue
             # The market does not take everything at once; a window that ends first leaves the rest, and says so.
             late = state.status is ParentStatus.ENDED and state.now >= state.spec.ends_at + state.idle
             assert late or (state.status is ParentStatus.COMPLETED and sold == qty), f"{parent}: {state.status}"
