@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from config.preset_file import open_questions
 from config.toml_file import faults, read_toml
 from executor.domain.plan import Mandate, Plan
 from executor.errors import InputRefused
@@ -21,6 +22,7 @@ def load_mandate(path: Path) -> tuple[Mandate, Plan]:
     """The mandate in ``path`` and its plan. Raises ``InputRefused``."""
     mandate = _read(path, Mandate)
     plan_path = path.parent / mandate.plan
+    _refuse_questions(plan_path)
     plan = _read(plan_path, Plan)
     held = {holding.asset: holding.qty for holding in mandate.holdings}
     if plan.asset not in held:
@@ -31,6 +33,15 @@ def load_mandate(path: Path) -> tuple[Mandate, Plan]:
             f"{held[plan.asset]}; sell no more than is held"
         )
     return mandate, plan
+
+
+def _refuse_questions(path: Path) -> None:
+    """A drafted plan in which a question is still open is no plan."""
+    found = open_questions(read_toml(path))
+    if found:
+        raise InputRefused(
+            "\n".join(f"{path}: {key}: is not set; set it to {question}" for key, question in found.items())
+        )
 
 
 def _read(path: Path, model: type[M]) -> M:

@@ -32,8 +32,9 @@ def benchmark() -> None:
 @benchmark.command("compute")
 @click.argument("params", type=_file)
 @_candles
+@click.option("--trade-date", help="Another date than the one in PARAMS: the same terms, that date's average.")
 @_json
-def compute_command(params: Path, candles: Path, as_json: bool) -> None:
+def compute_command(params: Path, candles: Path, trade_date: str | None, as_json: bool) -> None:
     """Compute the N-day average before a trade date from PARAMS (TOML) and a candle file.
 
     \b
@@ -42,7 +43,8 @@ def compute_command(params: Path, candles: Path, as_json: bool) -> None:
 
     With --json the output is the record: keep it with the candle file."""
     try:
-        wanted = AverageParams.model_validate(read_toml(params))
+        table = read_toml(params)
+        wanted = AverageParams.model_validate(table | ({"trade_date": trade_date} if trade_date is not None else {}))
     except ValidationError as error:
         raise InputRefused(faults(error, str(params))) from None
     record = compute(wanted, load(candles))

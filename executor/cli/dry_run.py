@@ -18,7 +18,7 @@ from config.mandates import load_mandate
 from executor.cli.compose import finish, mocked, observer, settings_for
 from executor.cli.output import Display, display
 from executor.cli.recording import recording
-from executor.cli.replay import Recording, VolumeUnit, market_options
+from executor.cli.replay import Recording, VolumeUnit, benchmark_option, market_options
 from executor.cli.replay import recording as recording_of
 from executor.domain.plan import Mandate, Plan
 from executor.engine.rehearsal import prepare_rehearsal
@@ -46,12 +46,7 @@ _WARM_UP_PX_ABOVE_FLOOR = Decimal("1.1")
 @click.option("--start-px", help="Price at which the simulated market begins; default 10 % above the floor.")
 @click.option("--seed", type=click.IntRange(min=0), help="Another market and schedule than the plan's own seed.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep the record in this new file.")
-@click.option(
-    "--benchmark",
-    type=click.Path(path_type=Path, dir_okay=False),
-    multiple=True,
-    help="An average (`executor benchmark compute --json`) that the price rules of the plan name; may be repeated.",
-)
+@benchmark_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
 def dry_run(
     mandate: Path,
@@ -62,7 +57,7 @@ def dry_run(
     seed: int | None,
     journal: Path | None,
     as_json: bool,
-    benchmark: tuple[Path, ...],
+    averages: tuple[Path, ...],
 ) -> int:
     """Rehearse MANDATE on mocked venues: same engine, same adapters, same bytes on the wire, virtual time.
 
@@ -71,7 +66,6 @@ def dry_run(
     executor dry-run my-mandate.toml --market candles.csv.gz --volume-unit base --from 2024-11-21 --json
     """
     market_of = recording_of(market, volume_unit, begin)
-    averages = [read_record(each) for each in benchmark]
     return rehearse(
         mandate,
         market=market_of,
@@ -79,7 +73,7 @@ def dry_run(
         seed=seed,
         journal=journal,
         as_json=as_json,
-        averages=averages,
+        averages=[read_record(each) for each in averages],
     )
 
 

@@ -9,17 +9,22 @@ import click
 import msgspec
 
 from adapters.clock import SystemClock
-from config.mandates import load_mandate
+from config.mandates import load_mandate, read_mandate
+from config.plan_draft import draft, preset_path, toml
+from config.preset_file import open_questions
+from config.toml_file import read_toml
 from executor.cli.keys import load_private
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
-from executor.cli.replay import VolumeUnit, market_options, recording
+from executor.cli.replay import VolumeUnit, benchmark_option, market_options, recording
 from executor.domain.canonical import canonical
 from executor.domain.case_events import PlanApproved, PlanFrozen, PlanRevoked
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
+from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
+from executor.market.benchmark import read_record
 
 
 @click.group("plan")
@@ -37,10 +42,54 @@ def show_hash(file: Path, as_bytes: bool) -> None:
     click.echo(canonical(frozen).decode() if as_bytes else plan_hash(frozen))
 
 
+@plan.command("draft")
+@click.argument("preset")
+@click.argument("mandate_file", metavar="MANDATE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--asset", help="What is sold; needed if the mandate holds several assets.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Answer or change a key of the plan; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: the file and its open questions.")
+def draft_plan(preset: str, mandate_file: Path, asset: str | None, pairs: tuple[str, ...], as_json: bool) -> None:
+    """Draw up the plan of MANDATE from PRESET (beijing, shanghai, korea, ftx, saxony, or a file).
+
+    \b
+    executor plan draft beijing my-mandate.toml --set quote_asset=USD --set floor_px=90000 --set legs.0.clip=5
+
+    The plan goes to the file that the mandate names. What neither a source nor the mandate says stands there as
+    "SET: ..." until you answer it, with --set or in the file; until then the plan is refused."""
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise InputRefused(f"--set {wrong[0]}: write KEY=VALUE, for example floor_px=90000")
+    mandate = read_mandate(mandate_file)
+    target = mandate_file.parent / mandate.plan
+    if target.exists():
+        raise InputRefused(f"{target} exists already; a plan is never overwritten, rename it or name another one")
+    source = preset_path(preset)
+    answers = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+    table = draft(read_toml(source), mandate, answers, asset)
+    terms = table.pop("benchmark", None)
+    written = [target]
+    head = f"Drawn up from preset {source.stem}, whose file names the source of each published value ({source.name})."
+    target.write_text(toml(table, head), encoding="utf-8")
+    if terms is not None:
+        written.append(target.with_name(f"{target.stem.removesuffix('.plan')}.benchmark.toml"))
+        about = f"The terms of the average of preset {source.stem}; `executor benchmark compute` reads them."
+        written[1].write_text(toml(terms, about), encoding="utf-8")
+    open_ones = open_questions(table) | {f"benchmark.{key}": q for key, q in open_questions(terms or {}).items()}
+    if as_json:
+        click.echo(json.dumps({"files": [str(path) for path in written], "open": open_ones}, ensure_ascii=False))
+        return
+    click.echo(f"written: {', '.join(map(str, written))}; {len(open_ones)} questions are open")
+    for key, question in open_ones.items():
+        click.echo(f"  {key}: {question}")
+
+
 @plan.command("show")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--runs", type=click.IntRange(1, 100), default=5, show_default=True, help="Dry runs, a seed each.")
 @market_options
+@benchmark_option
 @click.option("--start-px", help="Price at which the simulated market begins; default 10 % above the floor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every slice.")
 def show(
@@ -49,6 +98,7 @@ def show(
     market: Path | None,
     volume_unit: VolumeUnit | None,
     begin: str | None,
+    averages: tuple[Path, ...],
     start_px: str | None,
     as_json: bool,
 ) -> None:
@@ -58,7 +108,8 @@ def show(
     the mean with 95 % confidence. A plan that cannot be done is refused, each rule that binds named (exit 5)."""
     from executor.cli import preview  # brings the simulated market, which no other command here needs
 
-    preview.show(file, runs, recording(market, volume_unit, begin), start_px, as_json=as_json)
+    market_of, known = recording(market, volume_unit, begin), [read_record(each) for each in averages]
+    preview.show(file, runs, market_of, known, start_px, as_json=as_json)
 
 
 @plan.command("freeze")

@@ -1,6 +1,7 @@
 """`executor plan show`: what a plan will do before anybody signs it, and whether it can be done at all."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from executor.domain.money import ZERO, multiples, plain
 from executor.domain.plan import Mandate, Plan, TwapLeg
 from executor.errors import RuleRefused
 from executor.journal.line import Line
+from executor.market.benchmark import BenchmarkRecord
 from executor.report.preview import Rehearsed, Used, preview
 from executor.strategy.schedule import schedule
 
@@ -111,12 +113,20 @@ class Watching:
         return tuple(used.values())
 
 
-def show(file: Path, runs: int, replayed: Recording | None, start_px: str | None, *, as_json: bool) -> None:
+def show(
+    file: Path,
+    runs: int,
+    replayed: Recording | None,
+    averages: Sequence[BenchmarkRecord],
+    start_px: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """Rehearse the plan of the mandate in ``file`` and show what is to be expected. Raises ``RuleRefused`` if it cannot
     be done."""
     mandate, plan = load_mandate(file)
     candles = replayed.candles(plan) if replayed is not None else None
-    found = [_one(mandate, plan, seed, candles, start_px) for seed in range(plan.seed, plan.seed + runs)]
+    found = [_one(mandate, plan, seed, candles, averages, start_px) for seed in range(plan.seed, plan.seed + runs)]
     values = {
         "plan": plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json"))),
         "case": mandate.case_id,
@@ -134,11 +144,18 @@ def show(file: Path, runs: int, replayed: Recording | None, start_px: str | None
         _show(plan, values)
 
 
-def _one(mandate: Mandate, plan: Plan, seed: int, candles: list[Candle] | None, start_px: str | None) -> Rehearsed:
+def _one(
+    mandate: Mandate,
+    plan: Plan,
+    seed: int,
+    candles: list[Candle] | None,
+    averages: Sequence[BenchmarkRecord],
+    start_px: str | None,
+) -> Rehearsed:
     seen = Watching()
     drawn = plan.model_copy(update={"seed": seed})
     try:
-        run_once(mandate, drawn, world_of(mandate, drawn, candles, start_px), seen)
+        run_once(mandate, drawn, world_of(mandate, drawn, candles, start_px), seen, None, averages)
     except RuleRefused as refused:
         if seen.values is None:
             raise RuleRefused(f"{refused}\nNothing was frozen or sent; change the plan and look again") from None

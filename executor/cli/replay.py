@@ -80,3 +80,12 @@ def market_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+benchmark_option = click.option(
+    "--benchmark",
+    "averages",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The record of an average that a price rule names (`benchmark compute --json`); one for each trade date.",
+)

@@ -18,6 +18,8 @@ from tests.cli.commands import EXAMPLES, Table, call, objects, plan, twap, write
 from tests.cli.processes import mock_venues
 from tests.cli.test_approvals import MANDATE, Office, freeze
 from tests.cli.test_intake import intake
+from tests.cli.test_settlement import steps as settlement_steps
+from tests.cli.treasury import Treasury, two_fills
 
 CANDLES = EXAMPLES / "benchmarks" / "falling-20-day.csv"
 
@@ -86,6 +88,28 @@ def test_requirement_3_a_person_with_a_spreadsheet_gets_the_same_20_day_average(
     assert said["result"] == str(mean.quantize(Decimal("0.01"), ROUND_UP)) == "92638.25"
     again = call("benchmark", "recompute", record, "--candles", CANDLES)
     assert (again.returncode, again.stdout.startswith("same: 92638.25 USD")) == (ExitCode.OK, True)
+
+
+# --- 5: the deposit ---------------------------------------------------------------------------------------------------
+
+
+def test_requirement_5_no_deposit_is_released_without_a_receipt(tmp_path: Path) -> None:
+    treasury = Treasury(tmp_path, **{"BJ-9": "10"})
+    treasury.sells("BJ-9", "10", two_fills())
+    treasury.done(*settlement_steps(treasury)["deposit_posted"][0])
+    release = (
+        "deposit",
+        "release",
+        "BJ-9",
+        "--amount",
+        "7000000",
+        "--currency",
+        "CNY",
+        "--evidence",
+        "release_record=1",
+    )
+    treasury.refused("is no receipt of police or court", *treasury.signed(*release, "--receipt", "case/BJ-9#1"))
+    assert json.loads(treasury.done("deposit", "show", "BJ-9", "--json"))["deposit"] == {"CNY": "7000000"}
 
 
 # --- 6: segregation of duties -----------------------------------------------------------------------------------------
@@ -178,6 +202,36 @@ def test_requirement_9_every_order_is_told_from_our_record_when_the_venue_is_gon
         mine = [Decimal(fill["qty"]) for fill in fills if fill["client_order_id"] == order["client_order_id"]]
         assert sum(mine) == Decimal(order["cum_qty"])
         assert {"venue", "limit_px", "qty", "status"} <= order.keys()
+
+
+# --- 10: exact reconciliation to zero ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "right", "wrong", "line"),
+    [
+        ("statement", "6,95000.01", "6.00000001,95000.01", "statement"),
+        ("bank", "569990.06", "569990.05", "bank"),
+        ("case_account", "6759872.64", "6759872.63", "case_account"),
+    ],
+    ids=["one-satoshi-in-a-contract-note", "one-cent-at-the-bank", "one-fen-at-the-account"],
+)
+def test_requirement_10_the_smallest_error_is_one_break_on_its_line(
+    tmp_path: Path, step: str, right: str, wrong: str, line: str
+) -> None:
+    treasury = Treasury(tmp_path, **{"BJ-9": "10"})
+    treasury.sells("BJ-9", "10", two_fills())
+    for name, commands in settlement_steps(treasury).items():
+        if name not in ("receipt", "delivery") or step == "statement":
+            for words in commands:
+                if name == step == "statement":
+                    spoiled = Path(str(words[3]))
+                    spoiled.write_text(spoiled.read_text().replace(right, wrong))
+                treasury.done(*(wrong if name == step and word == right else word for word in words))
+    found = call("reconcile", "check", "BJ-9", "--json", *treasury.journal)
+    assert found.returncode == ExitCode.NOT_RECONCILED
+    breaks = [row["line"] for row in objects(found.stdout) if row["status"] == "break"]
+    assert breaks == [line]
 
 
 # --- 12: the venue's rules before anything leaves the building --------------------------------------------------------
