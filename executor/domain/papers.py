@@ -131,7 +131,7 @@ _COIN_STEPS: Mapping[tuple[str, str], tuple[str, int, int]] = {
 
 
 def coin_papers(ref: str, event: Any) -> list[Paper]:
-    """What an event says about the way of coins; nothing for the way back of recalled ones."""
+    """What an event says about the way of coins; the way back of recalled ones is a chain of its own."""
     if isinstance(event, HoldingMoved):
         way = _COIN_STEPS.get((event.from_state, event.to_state))
         return [] if way is None else [_coins(ref, event.asset, event.qty, way)]

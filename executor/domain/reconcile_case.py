@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from executor.domain import ledger as accounts
 from executor.domain.books import Books, Entry
-from executor.domain.case_events import CaseOpened
+from executor.domain.case_events import CaseOpened, HoldingMoved
 from executor.domain.chain import BREAK, MISSING, OK, Amounts, Line, Step, reconcile
 from executor.domain.events import FillRecorded, ParentCreated
 from executor.domain.money import EXACT, ZERO, add
@@ -79,6 +79,7 @@ class _Case:
         lines = []
         for asset, steps in coins.items():
             lines += self._coin_lines(asset, steps, absorbed, wrong)
+            lines += self._recalled_lines(asset)
         if self._sales or not coins or not all(map(_nothing_to_sell, coins.values())):
             cash = {key: amount for key, amount in absorbed.items() if key[1]}
             lines += [line for line in reconcile("money", money, cash) if line.name != "fills"]
@@ -171,6 +172,20 @@ class _Case:
         if error:
             lines[-1].residual[asset] = error
         return lines
+
+    def _recalled_lines(self, asset: str) -> list[Line]:
+        """The way back of recalled coins, if any were."""
+        steps = {name: Step(name) for name in ("recalled", "returned")}
+        for entry in self._entries:
+            move = entry.event
+            if (
+                isinstance(move, HoldingMoved)
+                and move.asset == asset
+                and "recalled" in (move.from_state, move.to_state)
+            ):
+                name = "recalled" if move.to_state == "recalled" else "returned"
+                steps[name].papers.append(_plain(name, entry.ref, (asset, ""), move.qty))
+        return reconcile(asset, list(steps.values())) if steps["recalled"].there else []
 
     def _statement_line(self, wrong: str) -> Line:
         line = Line("money", "statement")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -193,6 +194,19 @@ def test_a_corrected_fill_is_what_counts() -> None:
     ref = f"{fill.stream}#{fill.version}"
     correction = LedgerCorrected(reverses=ref, postings=instead, why="note", who="se", second=SECOND)
     assert verdict([*lines, Recorded("case/CASE-1", 99, AT, correction)]).zero
+
+
+def test_recalled_coins_are_followed_until_they_are_back() -> None:
+    """Missing until they are returned; a break if one satoshi is not."""
+    steps = ("accepted", "in_transit", "credited")
+    way = [opened(), *(coins("10", source, target) for source, target in pairwise(steps))]
+    recall = coins("10", "credited", "recalled")
+    for back, status in ((None, "missing"), ("9.99999999", "break"), ("10", "ok")):
+        events = [*way, recall, *([coins(back, "recalled", "returned")] if back else [])]
+        found = verdict([Recorded("case/CASE-1", n, AT, event) for n, event in enumerate(events, start=1)])
+        lines = {line.name: line for line in found.lines}
+        assert lines["returned"].status == status
+        assert lines["credited"].status == "ok"
 
 
 def test_coins_that_went_back_need_no_sale() -> None:
