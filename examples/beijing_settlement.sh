@@ -31,7 +31,8 @@ cent = Decimal("0.01")
 mandate = json.loads((work / "case.json").read_text(encoding="utf-8"))
 rows = [json.loads(line) for line in (work / "balance.jsonl").read_text().splitlines()]
 cash = {r["account"].partition(":")[2]: Decimal(r["amount"]) for r in rows if r["account"].startswith("venue_cash:")}
-(currency,) = {r["currency"] for r in rows if r["account"].startswith("venue_cash:")}
+currencies = {r["currency"] for r in rows if r["account"].startswith("venue_cash:")}
+currency = currencies.pop() if len(currencies) == 1 else ""  # none before the sale
 sent = {venue: (held - 25).quantize(cent, ROUND_DOWN) for venue, held in cash.items()}
 banked = sum((net - 20 for net in sent.values()), Decimal(0))
 gross = (banked * Decimal("7.1234")).quantize(cent, ROUND_HALF_UP)
