@@ -17,9 +17,10 @@ from executor.cli.keys import load_private
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
 from executor.cli.replay import VolumeUnit, benchmark_option, market_options, recording
 from executor.domain.canonical import canonical
-from executor.domain.case_events import PlanApproved, PlanFrozen, PlanRevoked
+from executor.domain.case_events import FloorRaised, PlanApproved, PlanFrozen, PlanRevoked
 from executor.domain.ids import frozen_plan, plan_hash
-from executor.domain.signing import approval_message, public_hex, sign
+from executor.domain.money import parse_amount, plain
+from executor.domain.signing import approval_message, floor_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
@@ -161,6 +162,41 @@ def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal:
 
     still = with_journal(journal, approved)
     click.echo(f"approved by {person}; " + (f"still missing: {still}" if still else "the plan may be executed"))
+
+
+@plan.command("raise-floor")
+@click.argument("case_id")
+@click.argument("plan_hash_given", metavar="PLAN_HASH")
+@click.argument("floor_px", metavar="PRICE")
+@click.option("--person", required=True, help="Who raises it: checker or risk in this case.")
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
+@why_option
+@journal_option
+def raise_floor(
+    case_id: str, plan_hash_given: str, floor_px: str, person: str, key: Path, why: str, journal: Place | None
+) -> None:
+    """Let nothing be sold under PRICE any more. One approver may raise the floor of a plan; a running sale obeys from
+    its next order on. To lower it again two people must approve another plan."""
+    private = load_private(key)
+    try:
+        px = parse_amount(floor_px)
+    except ValueError as error:
+        raise InputRefused(f"PRICE: {error}") from None
+    event = FloorRaised(
+        plan_hash=plan_hash_given,
+        floor_px=px,
+        person=person,
+        public_key=public_hex(private),
+        signature=sign(private, floor_message(case_id, plan_hash_given, plain(px))),
+        why=why,
+    )
+
+    async def raised(opened: Journal) -> None:
+        fault = opened_case(opened, case_id).refuse_floor(event, load_people(opened))
+        await act(opened, case_id, event, fault, person, SystemClock())
+
+    with_journal(journal, raised)
+    click.echo(f"raised: nothing is sold under {plain(px)} any more")
 
 
 @plan.command("revoke")

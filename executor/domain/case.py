@@ -16,6 +16,7 @@ from executor.domain.case_events import (
     CaseOpened,
     ChangeAgreed,
     ChangeProposed,
+    FloorRaised,
     HoldingMoved,
     PlanApproved,
     PlanFrozen,
@@ -27,7 +28,7 @@ from executor.domain.dossier import PAPERS, papers, refuse_transfer
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
 from executor.domain.settlement_events import CoinsPooled, ShareReceived
-from executor.domain.signing import approval_message, verified
+from executor.domain.signing import approval_message, floor_message, verified
 from executor.errors import InvariantBroken
 
 APPROVALS_NEEDED = 2
@@ -66,6 +67,7 @@ class FrozenPlan:
     drafter: str
     expires_at: datetime
     revoked: str = ""
+    raised_px: Decimal | None = None  # a floor that an approver has set over the plan's own
     approvals: dict[str, PlanApproved] = field(default_factory=dict)
 
 
@@ -119,6 +121,9 @@ class Case:
             case BenchmarkRecorded():
                 self._fail(self.refuse_benchmark(event))
                 self.benchmarks.append(event.record)
+            case FloorRaised():
+                plan = self.plans[event.plan_hash]
+                plan.raised_px = max(plan.raised_px or ZERO, event.floor_px)  # it never comes down
             case PlanRevoked():
                 self.plans[event.plan_hash].revoked = f"{event.who}: {event.why}"
             case _:
@@ -220,6 +225,22 @@ class Case:
         if left is HoldingState.RESERVED and move.qty > self.reserved.get(plan, ZERO):
             return f"{plain(self.reserved.get(plan, ZERO))} {move.asset} are reserved for plan {plan[:12]}"
         return ""
+
+    def refuse_floor(self, event: FloorRaised, people: People) -> str:
+        """Why this floor cannot be set; empty if it can. One approver may make it stricter, never the other way."""
+        plan = self.plans.get(event.plan_hash)
+        if plan is None or plan.revoked:
+            return f"no plan {event.plan_hash[:12]} is in force in case {self.case_id}"
+        now = plan.raised_px or Decimal(plan.frozen["plan"]["floor_px"])
+        if event.floor_px <= now:
+            return f"the floor is {plain(now)}: one person can only raise it; to lower it, freeze another plan"
+        if self.roles.get(event.person) not in APPROVERS:
+            return f"{event.person} is neither checker nor risk in this case"
+        if people.speaks_for(event.public_key) != event.person:
+            return f"the key does not speak for {event.person}: it is unknown, another's, or revoked"
+        message = floor_message(self.case_id, event.plan_hash, plain(event.floor_px))
+        fits = verified(event.public_key, message, event.signature)
+        return "" if fits else "the signature does not fit this case, plan and price"
 
     def refuse_benchmark(self, event: BenchmarkRecorded) -> str:
         """Why this average cannot be recorded; empty if it can."""

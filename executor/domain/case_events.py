@@ -89,6 +89,18 @@ class PlanRevoked(Event, frozen=True, kw_only=True):
     why: str
 
 
+class FloorRaised(Event, frozen=True, kw_only=True):
+    """One approver raised the floor of a plan: Ed25519 over purpose, case, plan hash and price. Stricter needs one
+    person; the other way needs a new plan and two."""
+
+    plan_hash: str
+    floor_px: Decimal
+    person: str
+    public_key: str
+    signature: str
+    why: str
+
+
 class BenchmarkRecorded(Event, frozen=True, kw_only=True):
     """An average was made that price rules may name: ``record`` is the whole record with formula, version, parameters
     and the hash of the candle file; it was computed again from that file before it was written down."""
@@ -145,6 +157,7 @@ CaseEvent = (
     | PlanFrozen
     | PlanApproved
     | PlanRevoked
+    | FloorRaised
     | BenchmarkRecorded
     | ChangeProposed
     | ChangeAgreed

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 # Names the purpose, so that a signature made for one thing can never be shown as one for another.
 _APPROVAL = b"disposal-executor plan approval v1\n"
+_FLOOR = b"disposal-executor floor raised v1\n"
 _CHANGE = b"disposal-executor case change v1\n"
 
 
@@ -42,6 +43,11 @@ def approval_message(case_id: str, plan_hash: str) -> bytes:
 def change_message(case_id: str, change_hash: str) -> bytes:
     """The bytes that somebody signs who agrees to a change of a case: purpose, case, change."""
     return _CHANGE + f"{case_id}\n{change_hash}\n".encode()
+
+
+def floor_message(case_id: str, plan_hash: str, floor_px: str) -> bytes:
+    """The bytes that an approver signs who raises the floor of a plan: purpose, case, plan, price."""
+    return _FLOOR + f"{case_id}\n{plan_hash}\n{floor_px}\n".encode()
 
 
 def public_hex(private: Ed25519PrivateKey) -> str:

@@ -38,7 +38,7 @@ class Gate:
     """The rules of one approved plan."""
 
     def __init__(self, plan: Plan, approval: Approval, market: Market) -> None:
-        self.prices = Prices(plan, approval.case, market)
+        self.prices = Prices(plan, approval.plan_hash, approval.case, market)
         self._plan = plan
         self._approval = approval
         self._sale = Sale(approval.case_id, plan.asset, plan.quote_asset, plan.qty)

@@ -57,7 +57,8 @@ class Market(Protocol):
 class Prices:
     """The price rules of one plan."""
 
-    def __init__(self, plan: Plan, case: Case, market: Market) -> None:
+    def __init__(self, plan: Plan, plan_hash: str, case: Case, market: Market) -> None:
+        self._plan_hash = plan_hash
         self._rules = PriceRules(rules=plan.price_rules) if plan.price_rules else None
         self._plan = plan
         self._case = case
@@ -68,20 +69,29 @@ class Prices:
     def lowest(self, state: Parent, venue: str, qty: Decimal, now: datetime, *, quote: bool = False) -> Bound | None:
         """The lowest price of the next order at ``venue``; ``None`` if the plan has no rule. Raises ``NotNow`` when a
         rule has nothing to compare with."""
+        raised = self._raised()
         if self._rules is None:
-            return None
+            return raised
         try:
-            return lowest_price(self._rules, self._context(state, venue, qty, now, quote))
+            low = lowest_price(self._rules, self._context(state, venue, qty, now, quote))
         except PriceUndefined as undefined:
             raise NotNow(f"price.{undefined.rule}", undefined.reason) from None
+        return raised if raised is not None and raised.px > low.px else low
+
+    def _raised(self) -> Bound | None:
+        """The floor that an approver has set over the plan's own."""
+        plan = self._case.plans.get(self._plan_hash)
+        if plan is None or plan.raised_px is None:
+            return None
+        return Bound(plan.raised_px, "floor", f"floor {plain(plan.raised_px)} to which an approver has raised it")
 
     def check(self, state: Parent, venue: str, qty: Decimal, px: Decimal, now: datetime, *, quote: bool) -> None:
         """Raise ``NotNow`` if no order may be sent at ``px``."""
         low = self.lowest(state, venue, qty, now, quote=quote)
-        if low is None or self._rules is None:
-            return
-        if px < low.px:
+        if low is not None and px < low.px:
             raise NotNow(f"price.{low.rule}", f"{plain(px)} is under the {low.explanation}")
+        if self._rules is None:
+            return
         high = highest_allowed(self._rules, self._context(state, venue, qty, now, quote))
         if high is not None and px > high.px:
             raise NotNow(f"price.{high.rule}", f"{plain(px)} is over the {high.explanation}")

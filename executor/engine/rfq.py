@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -78,13 +79,16 @@ class QuoteOrders:
             limit = self._limit(leg, qty, quotes)
         except NotNow as undefined:
             return Choice(None, undefined.rule, str(undefined))
-        return choose(
-            [q for q in quotes if self._desk.free_qty(q.venue, "rfq", self._log.state) >= qty and self._small(q)],
+        barred = {quote.quote_id: why for quote in quotes if (why := self._barred(quote, qty))}
+        choice = choose(
+            [quote for quote in quotes if quote.quote_id not in barred],
             limit_px=limit,
             min_quotes=leg.min_quotes,
             now_at={name: self._desk.venue_now(name) for name in seats},
             min_life_left={name: self._rfq(name).traits.rfq.min_life_left for name in seats},  # type: ignore[union-attr]
         )
+        left = [f"{q.notional} at {q.venue} left out: {barred[q.quote_id]}" for q in quotes if q.quote_id in barred]
+        return replace(choice, why="; ".join([choice.why, *left]))
 
     def _limit(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote]) -> Decimal:
         """The lowest price for a clip of ``qty``, by the strictest of the venues that quote. Raises ``NotNow``."""
@@ -92,10 +96,12 @@ class QuoteOrders:
         own = leg.limit_px or self._log.state.spec.floor_px
         return max([own, *(bound.px for bound in bounds if bound is not None)])
 
-    def _small(self, quote: Quote) -> bool:
-        """False if the quote is worth more than the plan lets one order be."""
+    def _barred(self, quote: Quote, qty: Decimal) -> str:
+        """Why this quote cannot be taken however good it is; empty if it can."""
+        if self._desk.free_qty(quote.venue, "rfq", self._log.state) < qty:
+            return "too little is credited there"
         most = self._log.gate.order_value
-        return most is None or quote.notional <= most
+        return "it is worth more than one order may be" if most is not None and quote.notional > most else ""
 
     def _rfq(self, name: str) -> RfqVenue:
         return cast(RfqVenue, self._desk.seats[name].venue)

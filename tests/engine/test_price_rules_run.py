@@ -9,8 +9,9 @@ import pytest
 
 from adapters.candles import Candle
 from adapters.clock import LoopClock
-from executor.domain.case_events import BenchmarkRecorded
+from executor.domain.case_events import BenchmarkRecorded, FloorRaised
 from executor.domain.events import ParentWaiting, QuotesAsked, WaitEscalated
+from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.orders import ParentStatus
 from executor.domain.plan import Affiliate
 from executor.engine import legs
@@ -234,6 +235,30 @@ async def test_without_the_gate_it_would_sell_under_the_price(monkeypatch: pytes
     alpha = venue()
     await ran(alpha, asked=plan(price_rules=[fixed("100001")]))
     assert alpha.sold == D(1)
+
+
+# --- a floor that one approver raises -------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_floor_that_is_raised_while_it_runs_binds_the_next_order() -> None:
+    """The first half is sold; then the floor is raised over the market, and the rest waits."""
+    store, alpha, asked = MemoryStore(), venue(), plan()
+    approve(store, mandate(), asked, START)
+    digest = plan_hash(frozen_plan("CASE-1", asked.model_dump(mode="json")))
+    rise = FloorRaised(
+        plan_hash=digest, floor_px=D(100_001), person="rehearsal-risk", public_key="", signature="", why="new price"
+    )
+
+    def raised(order: object) -> None:
+        alpha.on_place = lambda order: None
+        write(store, case_stream("CASE-1"), "CASE-1", [rise], START)
+
+    alpha.on_place = raised
+    end = await ran(alpha, store=store, asked=asked)
+    assert alpha.sold == D("0.5")
+    assert waits(end)[0][0] in ("floor", "price.floor")
+    assert "100001" in end.events(ParentWaiting)[-1].reason
 
 
 # --- conflicts --------------------------------------------------------------------------------------------------------
