@@ -14,8 +14,8 @@ import pytest
 
 from adapters.clock import SystemClock
 from executor.exit_codes import ExitCode
-from tests.cli.commands import EXAMPLES, Table, call, objects, plan, twap, write_mandate
-from tests.cli.processes import mock_venues
+from tests.cli.commands import EXAMPLES, Table, call, credit, objects, otc, plan, twap, write_mandate
+from tests.cli.processes import mock_venues, watched
 from tests.cli.test_approvals import MANDATE, Office, freeze
 from tests.cli.test_intake import intake
 from tests.cli.test_settlement import steps as settlement_steps
@@ -88,6 +88,27 @@ def test_requirement_3_a_person_with_a_spreadsheet_gets_the_same_20_day_average(
     assert said["result"] == str(mean.quantize(Decimal("0.01"), ROUND_UP)) == "92638.25"
     again = call("benchmark", "recompute", record, "--candles", CANDLES)
     assert (again.returncode, again.stdout.startswith("same: 92638.25 USD")) == (ExitCode.OK, True)
+
+
+# --- 4: every quote, the choice and the reason ------------------------------------------------------------------------
+
+
+def test_requirement_4_every_quote_is_kept_with_the_choice_and_its_reason(tmp_path: Path) -> None:
+    """Two venues are asked for each clip; what the other one answered, or why its answer does not count, stays too."""
+    done = call("dry-run", write_mandate(tmp_path, plan(otc("0.4", clip="0.2"), qty="0.4")), "--json")
+    assert done.returncode == ExitCode.OK, done.stderr
+    asked = [line["event"] for line in objects(done.stdout)[:-1] if line["event"]["kind"] == "QuotesAsked"]
+    assert len(asked) >= 2
+    for each in asked:
+        assert {answer["venue"] for answer in each["answers"]} == {"osl", "hashkey"}
+        assert each["why"]
+
+
+def test_requirement_4_an_affiliate_neither_quotes_nor_buys(tmp_path: Path) -> None:
+    related = [{"name": "OSL", "relation": "sister company"}]
+    done = call("dry-run", write_mandate(tmp_path, plan(otc("0.2")), affiliates=related))
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert "conflict: osl stands in the register of affiliates of the case and may not buy" in done.stderr
 
 
 # --- 5: the deposit ---------------------------------------------------------------------------------------------------
@@ -232,6 +253,38 @@ def test_requirement_10_the_smallest_error_is_one_break_on_its_line(
     assert found.returncode == ExitCode.NOT_RECONCILED
     breaks = [row["line"] for row in objects(found.stdout) if row["status"] == "break"]
     assert breaks == [line]
+
+
+# --- 11: caps across everything ---------------------------------------------------------------------------------------
+
+
+def test_requirement_11_two_cases_at_two_venues_share_a_cap(tmp_path: Path) -> None:
+    """Two processes at once on one journal, one case each: together they never pass the value of the week."""
+    week = {
+        "week_values": ["25000"],
+        "week_currency": "USD",
+        "week_starts": "saturday",
+        "week_zone": "America/New_York",
+        "first_week": "2020-01-04",
+    }
+    purses = [credit("osl", "exchange", "0.2"), credit("hashkey", "trading", "0.2")]
+    mandates = []
+    for venue in ("osl", "hashkey"):
+        folder = tmp_path / venue
+        folder.mkdir()
+        table = plan(twap(slices=20), venues=[venue], caps=week, duration="20s", floor_px="90000")
+        mandates.append(write_mandate(folder, table, holding="0.4", credited=purses, case_id=f"CASE-{venue}"))
+    journal = tmp_path / "journal.sqlite"
+    with mock_venues(tmp_path, mandates[0]) as (_, env):
+        runs = [("run", mandate, "--on", "mock", "--rehearse", "--journal", journal, "--json") for mandate in mandates]
+        with watched(*runs[0], env=env) as first, watched(*runs[1], env=env) as second:
+            assert {first.end(), second.end()} <= {ExitCode.OK, ExitCode.REFUSED}, first.error_text + second.error_text
+            said = first.said + second.said
+    fills = objects(call("fills", "--journal", journal, "--json").stdout)
+    value = sum(Decimal(fill["notional"]) for fill in fills)
+    assert {fill["venue"] for fill in fills} == {"osl", "hashkey"}
+    assert 20_000 < value <= 25_000
+    assert any('"rule":"cap.week_values"' in line for line in said)
 
 
 # --- 12: the venue's rules before anything leaves the building --------------------------------------------------------
