@@ -79,11 +79,16 @@ class LoopClock:
         self._start = start.astimezone(UTC)
         self._origin = origin
         self.skew = skew
+        self._told = (-1.0, skew, start)  # when it was last asked, and what it said: virtual time stands still for long
 
     def now(self) -> datetime:
         elapsed = asyncio.get_running_loop().time() - self._origin
-        # Whole microseconds: the record's resolution, and the same on every machine.
-        return self._start + timedelta(microseconds=round(elapsed * 1_000_000)) + self.skew
+        then, skew, moment = self._told
+        if elapsed != then or skew is not self.skew:
+            # Whole microseconds: the record's resolution, and the same on every machine.
+            moment = self._start + timedelta(microseconds=round(elapsed * 1_000_000)) + self.skew
+            self._told = (elapsed, self.skew, moment)
+        return moment
 
     async def sleep_until(self, moment: datetime) -> None:
         while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110

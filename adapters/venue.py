@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 # --- errors -----------------------------------------------------------------------------------------------------
 
@@ -149,8 +149,9 @@ class Instrument:
     max_below_reference: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
+    """One price of a book. A tuple, since books are read by the thousand."""
+
     px: Decimal
     qty: Decimal
 
@@ -183,8 +184,7 @@ class NewOrder:
     not_after: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRef:
+class OrderRef(NamedTuple):
     """Names one order at a venue: by our id, and by the venue's where we have learnt it."""
 
     client_order_id: str

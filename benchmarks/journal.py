@@ -1,98 +1,117 @@
-"""``python -m benchmarks.journal``: events per second that become durable, on SQLite and on PostgreSQL.
+"""``python -m benchmarks.journal``: what it costs to make events durable, on SQLite and on PostgreSQL.
 
-Two ways in each round, on the same disk: raw, the store's own commit of fifty appends at a time, one thread, nothing
-around it; and through ``Journal.append`` with fifty tasks that each wait until their event is durable. The ratio is
-what the one writer costs. ``--url`` names an empty database; without it only SQLite is measured.
+In each round, on the same disk, one after the other: the plain driver with one commit per row, with fifty tasks that
+share commits, and with full batches and nobody waiting; then the journal with fifty tasks and with one; then the whole
+path of child orders (decide, guards, intent, a venue in memory, result) of fifty parent orders at once and of one.
+``--url`` names an empty database; without it only SQLite is measured. ``--profile`` shows where the path's time goes.
 """
 
 import argparse
 import asyncio
+import cProfile
 import json
+import pstats
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.bare import alone, bare_at, batches, grouped
+from benchmarks.path import child_orders
 from executor.domain.control import child_scopes
-from executor.domain.events import SliceStarted
+from executor.domain.events import SliceStarted, Top
 from executor.journal.journal import Journal
 from executor.journal.line import Line, encode, time_text
 from executor.journal.open import Place, open_store
-from executor.journal.store import Append, Row, Store
+from executor.journal.store import Row
 
 TASKS = 50
 _QTY = Decimal("0.125")
-_AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+_AT = datetime(2026, 3, 2, 1, 0, 0, 250_000, tzinfo=UTC)
+_TOPS = [
+    Top(venue=name, bid=Decimal("99980.1"), bid_qty=_QTY, ask=Decimal("100020.1"), ask_qty=_QTY)
+    for name in ("hashkey", "osl")
+]
 
 
 def lines(round_: str, task: int, count: int) -> list[Line]:
     """The events of one task: one stream, consecutive versions."""
-    event = SliceStarted(leg=0, slice=task, planned_qty=_QTY, due_qty=_QTY, mid_px=None, tops=[])
+    event = SliceStarted(leg=0, slice=task, planned_qty=_QTY, due_qty=_QTY, mid_px=None, tops=_TOPS)
     return [
         Line(stream=f"{round_}/{task}", version=version, case_id="BENCH-1", at=_AT, event=event)
         for version in range(1, count + 1)
     ]
 
 
-def raw(store: Store, round_: str, count: int) -> float:
-    """Seconds for ``count`` commits of fifty guarded appends, ready made."""
-    streams = [lines(round_, task, count) for task in range(TASKS)]
-    batches = [
-        [
-            Append([_row(stream[number])], child_scopes("BENCH-1", f"p{task}", "plan", "osl"))
-            for task, stream in enumerate(streams)
-        ]
-        for number in range(count)
-    ]
-    began = time.perf_counter()
-    for batch in batches:
-        if any(store.commit(batch)):
-            raise RuntimeError("an append was refused; is the database empty?")
-    return time.perf_counter() - began
+def rows(own: Sequence[Line]) -> list[Row]:
+    """The same as they are stored."""
+    return [Row(one.stream, one.version, one.case_id, one.kind, time_text(one.at), encode(one)) for one in own]
 
 
-def _row(line: Line) -> Row:
-    return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
+def awaited(place: Place, streams: Sequence[Sequence[Line]]) -> float:
+    """Events per second of tasks that each append one after the other and wait, encoding and holds included."""
 
-
-def awaited(store: Store, round_: str, count: int) -> float:
-    """Seconds for fifty tasks of ``count`` appends each, one after the other, encoding included."""
-
-    async def work(journal: Journal, task: int, own: list[Line]) -> None:
+    async def work(journal: Journal, task: int, own: Sequence[Line]) -> None:
         scopes = child_scopes("BENCH-1", f"p{task}", "plan", "osl")
         for line in own:
             await journal.append([line], scopes)
 
     async def main() -> float:
-        streams = [lines(round_, task, count) for task in range(TASKS)]
-        journal = Journal(store, threaded=True)
+        journal = Journal(open_store(place), threaded=True)
         began = time.perf_counter()
         await asyncio.gather(*(work(journal, task, own) for task, own in enumerate(streams)))
         spent = time.perf_counter() - began
         await journal.aclose()
-        return spent
+        return sum(map(len, streams)) / spent
 
     return asyncio.run(main())
 
 
+def one_round(place: Place, name: str, count: int) -> dict[str, float]:
+    """Every figure once, events per second."""
+    streams = [lines(name, task, count) for task in range(TASKS)]
+    single = lines(f"{name}-one", 0, count * 2)
+    bare = bare_at(place)
+    found = {
+        "bare_one": alone(bare, rows(lines("one", 0, count * 2))),
+        "bare_grouped": grouped(bare, [rows(own) for own in streams]),
+        "bare_batches": batches(bare, [row for n in range(TASKS) for row in rows(lines("b", n, count))], TASKS),
+    }
+    bare.close()
+    if isinstance(place, Path):
+        place.with_suffix(".bare").unlink()
+    found["journal"] = awaited(place, streams)
+    found["journal_one"] = awaited(place, [single])
+    found["path"], found["path_children"] = child_orders(place, f"{name}-path", TASKS, max(4, count // 10))
+    found["path_one"], _ = child_orders(place, f"{name}-alone", 1, count // 2)
+    return found
+
+
+_RATIOS = {
+    "journal of bare grouped": ("journal", "bare_grouped"),
+    "journal of bare batches": ("journal", "bare_batches"),
+    "path of bare grouped": ("path", "bare_grouped"),
+    "one task of one commit per event": ("journal_one", "bare_one"),
+    "one parent's path of one commit per event": ("path_one", "bare_one"),
+}
+
+
 def measure(place: Place, rounds: int, count: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Alternate the two ways for ``rounds`` rounds."""
-    events, pairs = TASKS * count, []
+    """``rounds`` rounds: medians, and the medians of the ratios of each round."""
+    made = []
     for number in range(rounds):
-        store = open_store(place)
-        bare = events / raw(store, f"raw{number}", count)
-        store.close()
-        pairs.append((bare, events / awaited(open_store(place), f"awaited{number}", count)))
-        say(f"round {number + 1} of {rounds}: raw {pairs[-1][0]:.0f}/s, awaited {pairs[-1][1]:.0f}/s")
+        made.append(one_round(place, f"r{number}", count))
+        say(f"round {number + 1} of {rounds}: " + ", ".join(f"{key} {each:.0f}" for key, each in made[-1].items()))
     return {
-        "raw_per_s": round(median(bare for bare, _ in pairs)),
-        "awaited_per_s": round(median(waited for _, waited in pairs)),
-        "ratio": round(median(waited / bare for bare, waited in pairs), 3),
+        "per_s": {key: round(median(each[key] for each in made)) for key in made[0]},
+        "ratios": {
+            name: round(median(each[part] / each[whole] for each in made), 3) for name, (part, whole) in _RATIOS.items()
+        },
     }
 
 
@@ -100,9 +119,10 @@ def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.journal", description="Durable events per second.")
     parser.add_argument("--url", help="an empty PostgreSQL database: postgresql+psycopg://...")
-    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--commits", type=int, default=200, help="of fifty appends, in each round; default: 200")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
+    parser.add_argument("--events", type=int, default=200, help="of each of fifty tasks, in each round; default: 200")
+    parser.add_argument("--profile", action="store_true", help="show where the path of a child order spends its time")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     chosen = parser.parse_args()
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="executor-bench-", dir=Path.cwd()) as folder:
@@ -110,19 +130,38 @@ def main() -> int:
         if chosen.url:
             places["postgresql"] = chosen.url
         for name, place in places.items():
+            if chosen.profile:
+                profile(place)
+                continue
             found[name] = measure(
                 place,
                 chosen.rounds,
-                chosen.commits,
-                lambda line, name=name: print(name, line, file=sys.stderr),  # type: ignore[misc]
+                chosen.events,
+                lambda line, name=name: print(name, line, file=sys.stderr, flush=True),  # type: ignore[misc]
             )
     if chosen.json:
         print(json.dumps(found))
-        return 0
-    print(f"{'':<12}{'raw events/s':>14}{'awaited events/s':>18}{'ratio':>8}")
-    for name, part in found.items():
-        print(f"{name:<12}{part['raw_per_s']:>14}{part['awaited_per_s']:>18}{part['ratio']:>8}")
+    elif found:
+        show(found)
     return 0
+
+
+def profile(place: Place) -> None:
+    """The forty dearest functions of the event loop's thread; the writer's thread is not in it."""
+    watched = cProfile.Profile(time.process_time)
+    watched.enable()
+    child_orders(place, "profile", TASKS, 40)
+    watched.disable()
+    pstats.Stats(watched).sort_stats("tottime").print_stats(40)
+
+
+def show(found: dict[str, Any]) -> None:
+    """The figures as tables."""
+    for part in ("per_s", "ratios"):
+        print(f"{'events per second' if part == 'per_s' else 'ratio':<44}" + "".join(f"{name:>14}" for name in found))
+        for key in next(iter(found.values()))[part]:
+            print(f"{key:<44}" + "".join(f"{each[part][key]:>14}" for each in found.values()))
+        print()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ FLOATS_ALLOWED = {
     "adapters/transport.py": "asyncio and tenacity take seconds as floats; no amount passes through",
     **{
         f"adapters/mock/{name}.py": "the simulated market is statistics; amounts leave it as Decimal"
-        for name in ("params", "tape", "market", "book", "dealers")
+        for name in ("params", "tape", "market", "book", "dealers", "planning_market", "planning_venue")
     },
 }
 CLOCK = "adapters/clock.py"

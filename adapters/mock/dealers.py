@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Protocol
 
-from adapters.mock.market import Market
 from adapters.mock.params import STEP, MarketParams
 from adapters.mock.tape import Stream, generator
 
+_REMEMBERED = 10_000  # undecided quotes
 _DIGITS = 7  # significant digits of a quoted price
 
 
@@ -43,6 +43,18 @@ class DealerQuote:
     """The mid when the quote was made, for measuring its spread."""
 
 
+class MarketOfDealers(Protocol):
+    """What dealers see of the market that they make prices on."""
+
+    params: MarketParams
+    now: datetime
+
+    def advance(self, now: datetime, /) -> None: ...
+    def mid(self) -> Decimal: ...
+    def mid_at(self, at: datetime, /) -> Decimal: ...
+    def add_impact(self, qty: float, over_steps: int = 0) -> None: ...
+
+
 class DealersLike(Protocol):
     """Who answers requests for quote on one pair."""
 
@@ -53,7 +65,7 @@ class DealersLike(Protocol):
 class Dealers:
     """The dealers of one pair. Same seed, same requests at the same times: same quotes and answers."""
 
-    def __init__(self, market: Market, params: MarketParams, seed: int) -> None:
+    def __init__(self, market: MarketOfDealers, params: MarketParams, seed: int) -> None:
         self._market = market
         self._params = params
         self._seed = seed
@@ -88,6 +100,8 @@ class Dealers:
             )
             self._quotes.add(quote_id)
         self._requests += 1
+        if len(self._quotes) > _REMEMBERED:  # the oldest have long expired
+            self._quotes = set(sorted(self._quotes)[_REMEMBERED // 2 :])
         return sorted(quotes, key=lambda quote: quote.px, reverse=True)
 
     def accept(self, quote: DealerQuote, now: datetime) -> bool:

@@ -28,8 +28,8 @@ from adapters.mock.params import DEEP, THIN, MarketParams, VenueGrid
 from adapters.mock.tape import ReplayTape, SimulatedTape
 
 # Fees as published for the lowest tiers (fractions): OSL taker 0.05 %, maker 0; HashKey VIP0 0.29 % both.
-_FEES = {"osl": (Decimal("0.0005"), Decimal(0)), "hashkey": (Decimal("0.0029"), Decimal("0.0029"))}
-_HASHKEY_MIN_ORDER_FEE = Decimal("1.99")  # USD per fully executed order, published 2025-07-30
+FEES = {"osl": (Decimal("0.0005"), Decimal(0)), "hashkey": (Decimal("0.0029"), Decimal("0.0029"))}
+HASHKEY_MIN_ORDER_FEE = Decimal("1.99")  # USD per fully executed order, published 2025-07-30
 _SECOND_DEALERS = 7  # offset of the seed, so that the two venues' dealers do not think alike
 
 
@@ -89,12 +89,12 @@ class MockWorld:
                 symbol=symbol,
                 base=spec.base,
                 quote=spec.quote,
-                taker_fee=_FEES[name][0],
-                maker_fee=_FEES[name][1],
+                taker_fee=FEES[name][0],
+                maker_fee=FEES[name][1],
                 balances=self._credited(name, "exchange" if name == "osl" else "trading"),
                 # OSL does not document that it refuses a known id: its mock takes both, so a double send shows.
                 refuse_duplicates=name != "osl",
-                min_order_fee=_HASHKEY_MIN_ORDER_FEE if name == "hashkey" else Decimal(0),
+                min_order_fee=HASHKEY_MIN_ORDER_FEE if name == "hashkey" else Decimal(0),
             )
         self.apps: Mapping[str, Starlette] = {
             "osl": osl_face(

@@ -1,7 +1,7 @@
 """Puts the parts of a command together: venues from profiles, journal, display, logging."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from adapters.clock import Clock
 from adapters.mock.keys import API_KEY, SECRET
 from adapters.registry import adapter
-from adapters.venue import Venue
+from adapters.venue import Venue, VenueTraits
 from config.logging import configure_logging
 from config.settings import PREFIX, Settings, VenueProfile, adapter_settings, load_keys, load_settings
 from executor.cli.output import Display
@@ -51,13 +51,28 @@ def profiles(settings: Settings, names: Sequence[str], kind: Kind) -> list[Venue
 
 def mocked(world: "MockWorld", settings: Settings, names: Sequence[str], clock: Clock) -> list[Venue]:
     """Real adapters whose wire ends in the mocked venues of ``world``."""
-    strangers = [name for name in names if name not in world.apps]
-    if strangers:
-        raise RuleRefused(f"venue: {', '.join(strangers)} cannot be rehearsed; mocked venues: {', '.join(world.apps)}")
+    _refuse_strangers(names, world.apps)
     return [
         _build(profile, _mock_keys(), world.client(profile.adapter), clock)
         for profile in profiles(settings, names, "mock")
     ]
+
+
+def traits_of(settings: Settings, names: Sequence[str], known: Collection[str], clock: Clock) -> dict[str, VenueTraits]:
+    """What the real adapters document of their venues, by name. Nothing is connected. Raises ``RuleRefused`` for a
+    venue that is not among the ``known`` ones."""
+    _refuse_strangers(names, known)
+    unused = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
+    return {
+        profile.adapter: _build(profile, _mock_keys(), unused, clock).traits
+        for profile in profiles(settings, names, "mock")
+    }
+
+
+def _refuse_strangers(names: Sequence[str], known: Collection[str]) -> None:
+    strangers = [name for name in names if name not in known]
+    if strangers:
+        raise RuleRefused(f"venue: {', '.join(strangers)} cannot be rehearsed; mocked venues: {', '.join(known)}")
 
 
 def connected(

@@ -1,7 +1,5 @@
 """`executor dry-run` and `executor demo`: the real engine and adapters on mocked venues, under a virtual clock."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from adapters.mock.world import Credit, MockWorld, WorldSpec
 from config.mandates import load_mandate
 from executor.cli.compose import finish, mocked, observer, settings_for
 from executor.cli.output import Display, display
+from executor.cli.planning import think_through
 from executor.cli.recording import recording
 from executor.cli.replay import Recording, VolumeUnit, benchmark_option, market_options
 from executor.cli.replay import recording as recording_of
@@ -28,7 +27,8 @@ from executor.engine.virtual_time import run_virtual
 from executor.errors import ExecutorError, InputRefused
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
-from executor.journal.open import Place, open_store
+from executor.journal.memory import MemoryStore
+from executor.journal.open import open_store
 from executor.market.benchmark import BenchmarkRecord, read_record
 
 DEMO = Path(__file__).parents[2] / "config" / "examples" / "beijing-500btc.toml"
@@ -47,6 +47,9 @@ _WARM_UP_PX_ABOVE_FLOOR = Decimal("1.1")
 @click.option("--seed", type=click.IntRange(min=0), help="Another market and schedule than the plan's own seed.")
 @click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Keep the record in this new file.")
 @benchmark_option
+@click.option(
+    "--planning", is_flag=True, help="In memory, without the wire: how long a plan of months takes, and what it costs."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last is the summary.")
 def dry_run(
     mandate: Path,
@@ -58,13 +61,20 @@ def dry_run(
     journal: Path | None,
     as_json: bool,
     averages: tuple[Path, ...],
+    planning: bool,
 ) -> int:
     """Rehearse MANDATE on mocked venues: same engine, same adapters, same bytes on the wire, virtual time.
 
     \b
     executor dry-run config/examples/beijing-500btc.toml
+    executor dry-run config/examples/nation-190000btc.toml --planning --start-px 95000
     executor dry-run my-mandate.toml --market candles.csv.gz --volume-unit base --from 2024-11-21 --json
     """
+    if planning and (market is not None or journal is not None):
+        raise InputRefused("--planning replays no candles and keeps no record: leave out --market and --journal")
+    if planning:
+        found = [read_record(each) for each in averages]
+        return plan_ahead(mandate, start_px=start_px, seed=seed, as_json=as_json, averages=found)
     market_of = recording_of(market, volume_unit, begin)
     return rehearse(
         mandate,
@@ -87,6 +97,23 @@ def demo(seed: int | None, as_json: bool) -> int:
     return rehearse(DEMO, market=None, start_px="100000", seed=seed, journal=None, as_json=as_json)
 
 
+def plan_ahead(
+    mandate_path: Path, *, start_px: str | None, seed: int | None, as_json: bool, averages: Sequence[BenchmarkRecord]
+) -> int:
+    """Think a mandate through in the planning mode and show it. Returns the exit code."""
+    mandate, plan = _loaded(mandate_path, seed)
+    spec, shown = world_of(mandate, plan, None, start_px), display(as_json)
+    try:
+        return int(run_virtual(think_through(mandate, plan, spec, shown, REHEARSAL, averages)))
+    finally:
+        shown.close()
+
+
+def _loaded(mandate_path: Path, seed: int | None) -> tuple[Mandate, Plan]:
+    mandate, plan = load_mandate(mandate_path)
+    return mandate, plan if seed is None else plan.model_copy(update={"seed": seed})
+
+
 def rehearse(
     mandate_path: Path,
     *,
@@ -98,9 +125,7 @@ def rehearse(
     averages: Sequence[BenchmarkRecord] = (),
 ) -> int:
     """Run a mandate in virtual time and show it. Returns the exit code."""
-    mandate, plan = load_mandate(mandate_path)
-    if seed is not None:
-        plan = plan.model_copy(update={"seed": seed})
+    mandate, plan = _loaded(mandate_path, seed)
     candles = market.candles(plan) if market is not None else None
     spec = world_of(mandate, plan, candles, start_px)
     if journal is not None and ":/" in journal.as_posix():
@@ -124,34 +149,29 @@ def run_once(
 ) -> ExitCode:
     """Run a plan in the world of ``spec``, in virtual time, under these averages. Its record is thrown away unless
     ``journal`` keeps it."""
-    scratch = Path(tempfile.mkdtemp(prefix="executor-dry-run-"))
-    place = journal or scratch / "journal.sqlite"
     try:
-        return run_virtual(_run(mandate, plan, spec, place, shown, averages, kept=journal is not None))
+        return run_virtual(_run(mandate, plan, spec, journal, shown, averages))
     except TapeExhausted as error:
         raise InputRefused(f"--market: the candles end before the plan does ({error}); give a longer file") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 async def _run(
     mandate: Mandate,
     plan: Plan,
     spec: WorldSpec,
-    place: Place,
+    place: Path | None,
     shown: Display,
     averages: Sequence[BenchmarkRecord],
-    *,
-    kept: bool,
 ) -> ExitCode:
+    """The record is kept at ``place``, or, without one, in memory for as long as the rehearsal lasts."""
     settings = settings_for(quiet=True)
     clock = LoopClock(spec.start)
     world = MockWorld(spec, clock)
     venues = mocked(world, settings, plan.venues, clock)
-    journal = Journal(open_store(place), threaded=False)
+    journal = Journal(MemoryStore() if place is None else open_store(place), threaded=False)
     try:
         told = observer(shown)
-        async with recording(place, clock, told, threaded=False) if kept else nullcontext(told) as told:
+        async with nullcontext(told) if place is None else recording(place, clock, told, threaded=False) as told:
             await prepare_rehearsal(journal, mandate, plan, clock.now(), averages)
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, tuning=REHEARSAL, owner="dry-run")
             return await _sold(runner, shown)

@@ -169,6 +169,7 @@ def show_summary(values: dict[str, Any]) -> None:
         ("orders, fills, quotes", f"{values['child_orders']}, {values['fills']}, {values['quotes_seen']}"),
         ("slices done of planned", _slices(values)),
     ]
+    rows += _planned(values.get("planning"), quote)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"{name:<{width}}  {value}")
@@ -180,6 +181,17 @@ def show_summary(values: dict[str, Any]) -> None:
                 f"{name:<12}{part['sold']:>18}{part['share_pct'] + ' %':>9}{money(part['avg_px']):>18}{fees:>16}"
                 f"{part['child_orders']:>8}{part['fills']:>7}"
             )
+
+
+def _planned(found: dict[str, Any] | None, quote: str) -> list[tuple[str, str]]:
+    """How long a plan takes and what it costs, where it was only thought through."""
+    if found is None:
+        return []
+    return [
+        ("took", f"{found['took_days']} of {found['window_days']} days; last fill {found['last_fill_at'] or '-'}"),
+        ("expected cost", f"{money(found['cost'])} {quote}: {found['cost_bps'] or '-'} bps of the untouched mid"),
+        ("of it impact, fees", f"{found['impact_bps'] or '-'} bps, {found['fees_bps'] or '-'} bps"),
+    ]
 
 
 def money(text: str | None) -> str:

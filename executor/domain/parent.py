@@ -41,6 +41,7 @@ from executor.domain.events import (
 )
 from executor.domain.money import ZERO, add, times
 from executor.domain.orders import Child, ChildStatus, ParentStatus, Tally
+from executor.domain.promises import keep_promises
 from executor.errors import InvariantBroken
 
 
@@ -63,7 +64,8 @@ class Parent:
         self._waiting_since = datetime.min.replace(tzinfo=UTC)
         self.below_since: datetime | None = None  # since when the price has held it back
         self.escalated = False
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, Child] = {}  # all that are open, and the closed ones that were not folded away
+        self.last_number = 0  # of the latest child order
         self.open: dict[str, Child] = {}
         self.total = Tally()
         self.legs: dict[int, Tally] = {}
@@ -74,6 +76,7 @@ class Parent:
         self.slices_done: dict[int, int] = {}
         self.quote_rounds = 0
         self.quotes_seen = 0
+        self.first_quote_at: dict[str, datetime] = {}  # venue: when its first quote was about to be accepted
         self.mids_sum = ZERO
         self.mids_count = 0
         self.breach = ""
@@ -136,39 +139,31 @@ class Parent:
 
     def check_intent(self, intent: ChildIntended) -> None:
         """Raise ``InvariantBroken`` unless this intent keeps every promise of the parent order."""
-        spec = self.spec
-        if intent.client_order_id in self.children:
-            raise InvariantBroken(f"client order id {intent.client_order_id} is already in the record")
-        if intent.qty <= 0:
-            raise InvariantBroken(f"{intent.client_order_id}: quantity {intent.qty} is not above zero")
-        if add(self.cum_qty, add(self.exposure_qty, intent.qty)) > spec.qty:
-            raise InvariantBroken(
-                f"{intent.client_order_id}: {intent.qty} would exceed the parent order: {self.cum_qty} sold and "
-                f"{self.exposure_qty} exposed of {spec.qty} {spec.asset}"
-            )
-        if intent.limit_px < spec.floor_px:
-            raise InvariantBroken(
-                f"{intent.client_order_id}: limit {intent.limit_px} is under the floor {spec.floor_px}"
-            )
-        if intent.venue not in spec.venues:
-            raise InvariantBroken(f"{intent.client_order_id}: venue {intent.venue} is not in the plan")
-        if self.broken(intent.venue):
-            raise InvariantBroken(f"{intent.client_order_id}: {intent.venue} has unexplained breaks")
-        if self.finished or self.status is ParentStatus.HALTED or self.breach:
-            raise InvariantBroken(f"{intent.client_order_id}: the parent order is {self.breach or self.status}")
+        keep_promises(self, intent)
+
+    def fold_away(self, client_order_id: str) -> None:
+        """Keep of a closed child order only the totals and its trade ids. News of it needs :meth:`recall` first."""
+        if client_order_id not in self.open:
+            self.children.pop(client_order_id, None)
+
+    def recall(self, child: Child) -> None:
+        """Put back a child order that was folded away, as the record has it."""
+        if child.number <= self.last_number:
+            self.children.setdefault(child.client_order_id, child)
 
     # --- the fold -----------------------------------------------------------------------------------------------
 
     def apply(self, event: Event, at: datetime) -> None:
         """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
         self.last_at = at
-        if isinstance(event, ParentTaken) and self.worked_at is not None and self.epoch:
+        kind = type(event)
+        if kind is ParentTaken and self.worked_at is not None and self.epoch:
             self.idle += at - self.worked_at
-        if not isinstance(event, _ACTS):
+        if kind not in _ACTS:
             self.worked_at = at
-        handler = _HANDLERS.get(type(event))
+        handler = _HANDLERS.get(kind)
         if handler is None:
-            raise InvariantBroken(f"{type(event).__name__} does not belong into a parent order's stream")
+            raise InvariantBroken(f"{kind.__name__} does not belong into a parent order's stream")
         handler(self, event)
         self.version += 1
 
@@ -224,8 +219,11 @@ class Parent:
             quote_expires_at=event.quote_expires_at,
             reserved=tuple(event.reserved),
         )
+        self.last_number = child.number
         self.children[child.client_order_id] = child
         self.open[child.client_order_id] = child
+        if child.method == "rfq":
+            self.first_quote_at.setdefault(child.venue, child.intended_at)
         for tally in self._tallies(child):
             tally.children += 1
             tally.exposure_qty = add(tally.exposure_qty, child.qty)

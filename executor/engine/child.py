@@ -113,7 +113,7 @@ class ChildOrders:
         ):
             if verdict.action is not Action.ALLOW:
                 raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
-        number = len(state.children) + 1
+        number = state.last_number + 1
         return ChildIntended(
             client_order_id=client_order_id(state.spec.parent_id, number),
             number=number,
@@ -196,30 +196,34 @@ class ChildOrders:
             await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
 
     async def _look(self, child: Child) -> bool:
-        """One look at the order; books what is new. True when it is closed."""
-        venue = self._desk.seats[child.venue].venue
+        """One look at the order; books what is new, together with its end if that is all. True when it is closed."""
+        venue, ref = self._desk.seats[child.venue].venue, ref_of(child)
+        fills: Sequence[Fill] = ()
         try:
-            report = await venue.query(ref_of(child))
+            report = await venue.query(ref)
             if report is None:
                 return False
             if report.cum_qty is None or report.cum_qty != child.cum_qty:
-                await self.book(child, await venue.fills(ref_of(child)))
+                fills = await venue.fills(ref)
         except VenueError as error:
             log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
             return False
-        if not report.status.terminal or not complete(child, report):
-            return False
-        closed = ChildClosed(
-            client_order_id=child.client_order_id, venue_status=report.raw_status, cum_qty=child.cum_qty
-        )
-        await self._log.record(closed)
-        return True
+        news: list[FillRecorded | ChildClosed] = [*_new(child, fills)]
+        cum_qty = sum((fill.qty for fill in news if isinstance(fill, FillRecorded)), child.cum_qty)
+        closed = report.status.terminal and complete(child, report, cum_qty)
+        if closed:
+            id_, word = child.client_order_id, report.raw_status
+            news.append(ChildClosed(client_order_id=id_, venue_status=word, cum_qty=cum_qty))
+        await self._record(news)
+        return closed
 
     async def book(self, child: Child, fills: Sequence[Fill]) -> None:
         """Record every fill that is not in the record yet, each exactly once."""
-        for fill in fills:
-            if fill.trade_id not in child.trade_ids:
-                await self._log.record(recorded(child, fill))
+        await self._record(_new(child, fills))
+
+    async def _record(self, news: Sequence[FillRecorded | ChildClosed]) -> None:
+        if news:
+            await self._log.record(*news)
         if self._log.state.breach:
             raise GuardHalts("invariant", self._log.state.breach)
 
@@ -247,11 +251,17 @@ def ref_of(child: Child) -> OrderRef:
     return OrderRef(child.client_order_id, child.symbol, child.venue_order_id)
 
 
-def complete(child: Child, report: OrderReport) -> bool:
-    """True when the recorded fills are all that the venue counts for a finished order."""
+def complete(child: Child, report: OrderReport, cum_qty: Decimal) -> bool:
+    """True when fills of ``cum_qty`` are all that the venue counts for a finished order."""
     if report.cum_qty is not None:
-        return child.cum_qty == report.cum_qty
-    return report.status is OrderStatus.FILLED and child.cum_qty == child.qty
+        return cum_qty == report.cum_qty
+    return report.status is OrderStatus.FILLED and cum_qty == child.qty
+
+
+def _new(child: Child, fills: Sequence[Fill]) -> list[FillRecorded]:
+    """The events for the fills that are not in the record yet, each once."""
+    fresh = {fill.trade_id: fill for fill in fills if fill.trade_id not in child.trade_ids}
+    return [recorded(child, fill) for fill in fresh.values()]
 
 
 def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSent | ChildUnknown:

@@ -91,13 +91,14 @@ def refusal(state: Parent, act: Act) -> str:
     if isinstance(act, ExplainAsked):
         return "" if (act.venue, act.name) in state.breaks else f"there is no break {act.name} at {act.venue}"
     child = state.children.get(act.client_order_id)
+    if child is None and _has_ended(state, act.client_order_id):
+        return f"{act.client_order_id} is {ChildStatus.CLOSED}, not parked for a person"
     if child is None:
         return f"{act.client_order_id} is not among the orders of this parent"
     if child.status is not ChildStatus.PARKED:
         # An unknown order is still being asked about: a run settles it, or parks it.
         return f"{act.client_order_id} is {child.status}, not parked for a person"
-    known = {trade for other in state.children.values() for trade in other.trade_ids}
-    twice = [fill.trade_id for fill in act.fills if fill.trade_id in known]
+    twice = [fill.trade_id for fill in act.fills if (child.venue, fill.trade_id) in state.trades]
     if twice:
         return f"trade {twice[0]} is already in the record"
     named = [fill.trade_id for fill in act.fills]
@@ -110,6 +111,12 @@ def refusal(state: Parent, act: Act) -> str:
     if low:
         return f"trade {low[0]} is under the order's own limit {plain(child.limit_px)}: read the papers again"
     return ""
+
+
+def _has_ended(state: Parent, client_order_id: str) -> bool:
+    """True for an order that was folded away: of this parent, with a number that was given out, and not open."""
+    parent, _, number = client_order_id.rpartition("-")
+    return parent == state.spec.parent_id and number.isdecimal() and 0 < int(number) <= state.last_number
 
 
 class Cancels(Protocol):

@@ -1,6 +1,5 @@
 """The venues of one run, started and ready: instruments, purses, and what the market looks like on all of them."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Guards
+from executor.engine.at_once import all_at_once
 from executor.engine.neighbours import Neighbours, booked_by, sold_since
 from executor.engine.prices import Grid
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
@@ -26,6 +26,8 @@ from executor.strategy.feasibility import VenueFacts
 from executor.strategy.route import Offer
 
 log = structlog.get_logger()
+
+_PX_GRID = Decimal("0.00000001")
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ class Desk:
         """Every book that may be traded on, read at the same time. Raises ``GuardHalts`` when the market as a whole
         cannot be trusted."""
         names = list(self.seats)
-        answers = await asyncio.gather(*(self._book(name) for name in names))
+        answers = await all_at_once([self._book(name) for name in names])
         usable, verdict = self._watch.look(dict(zip(names, answers, strict=True)), self._clock.now())
         if verdict.action is Action.HALT:
             raise GuardHalts(verdict.rule, verdict.reason)
@@ -195,7 +197,7 @@ class Desk:
     async def shown(self) -> dict[str, Book]:
         """Every book as it is shown, whether or not it may be traded on: for the record only."""
         names = list(self.seats)
-        answers = await asyncio.gather(*(self._book(name) for name in names))
+        answers = await all_at_once([self._book(name) for name in names])
         return {name: book for name, book in zip(names, answers, strict=True) if book is not None}
 
     async def check_clocks(self) -> None:
@@ -268,7 +270,7 @@ def tops(books: Mapping[str, Book]) -> list[Top]:
 def composite_mid(books: Mapping[str, Book]) -> Decimal | None:
     """The mean of the venues' mid prices, eight decimals; ``None`` when no venue shows both sides."""
     mids = [(book.bids[0].px + book.asks[0].px) / 2 for book in books.values() if book.bids and book.asks]
-    return RATIO.divide(sum(mids, ZERO), Decimal(len(mids))).quantize(Decimal("0.00000001")) if mids else None
+    return RATIO.divide(sum(mids, ZERO), Decimal(len(mids))).quantize(_PX_GRID) if mids else None
 
 
 def _free(balances: Sequence[Balance], asset: str) -> dict[str, Decimal]:

@@ -2,15 +2,15 @@
 
 Each leg decides from the folded state and the market alone, so that a restart goes on where the record ends."""
 
-import asyncio
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from adapters.venue import Book
-from executor.domain.events import SliceStarted
+from executor.domain.events import SliceStarted, Top
 from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import Child, ChildStatus
 from executor.domain.plan import OtcLeg, TwapLeg
+from executor.engine.at_once import ends_at_once
 from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
 from executor.engine.room import Room, fitted
@@ -32,9 +32,10 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
     turn = timedelta(seconds=window_s) / len(plan)
     done = work.log.state.slices_done[number]
     idle = work.log.state.idle
-    for place in range(done, len(plan)):
-        piece, following = plan[place], plan[place + 1 : place + 2]
-        if following and work.clock.now() >= following[0].due_at + work.log.state.idle - idle:
+    following = plan[done] if done < len(plan) else None
+    while following is not None:
+        piece, following = following, plan[following.number] if following.number < len(plan) else None
+        if following is not None and work.clock.now() >= following.due_at + work.log.state.idle - idle:
             continue  # overdue slices fall into the latest one, whose catch-up is bounded: never a burst
         if work.clock.now() >= work.ends_at:
             return
@@ -83,12 +84,15 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
         if work.stop.requested():
             return
         books = await work.desk.books()
+        seen = tops(books)
         tally = work.log.state.legs[number]
         due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
-    await _cross(work, number, leg, piece, due, books)
+    await _cross(work, number, leg, piece, due, books, seen)
 
 
-async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
+async def _cross(
+    work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book], seen: list[Top]
+) -> None:
     state = work.log.state
     if due <= 0:
         return
@@ -107,10 +111,7 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
             await work.waiting(routes.rule, reason)
         return
     await work.working()
-    seen = tops(books)
-    children = await asyncio.gather(
-        *(work.orders.send(_order(number, piece.number, r), seen) for r in routes), return_exceptions=True
-    )
+    children = await ends_at_once([work.orders.send(_order(number, piece.number, r), seen) for r in routes])
     await _finish_all(work, children)
 
 
@@ -118,7 +119,7 @@ async def _finish_all(work: Work, children: list[Child | BaseException | None]) 
     """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
     hold, a cap that others have used up and a price that has moved are no faults: the slice waits."""
     sent = [child for child in children if isinstance(child, Child)]
-    ends = await asyncio.gather(*(work.finish_child(child) for child in sent), return_exceptions=True)
+    ends = await ends_at_once([work.finish_child(child) for child in sent])
     for fault in [*children, *ends]:
         if isinstance(fault, Held):
             await work.waiting("control", str(fault))
@@ -139,15 +140,12 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     offers, limit, _ = _priced(work, leg, offers, due)
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     seen = tops(books)
-    sent = await asyncio.gather(
-        *(work.orders.send(_order(number, piece.number, r, post_only=True), seen) for r in routes),
-        return_exceptions=True,
-    )
+    sent = await ends_at_once([work.orders.send(_order(number, piece.number, r, post_only=True), seen) for r in routes])
     live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
     if live:
         assert leg.rest_for is not None  # the plan's own check
         await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.rest_for))
-        ends = await asyncio.gather(*(work.orders.cancel(child) for child in live), return_exceptions=True)
+        ends = await ends_at_once([work.orders.cancel(child) for child in live])
         sent += [end for end in ends if isinstance(end, BaseException)]  # a breach found while cancelling must halt
     await _finish_all(work, sent)
 

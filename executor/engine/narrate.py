@@ -1,5 +1,6 @@
 """Tells people, through the log, what was just made durable. The log repeats the record; it never replaces it."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -54,12 +55,17 @@ _TOLD: dict[type, tuple[LogEvent, str, tuple[str, ...]]] = {
 }
 
 
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
 def narrate(line: Line) -> None:
     """Log one event of the record."""
     told = _TOLD.get(type(line.event))
     if told is None:
         return
     name, level, fields = told
+    if not log.is_enabled_for(_LEVELS[level]):
+        return
     context: dict[str, Any] = {"case": line.case_id, "parent": line.stream.removeprefix("parent/")}
     for key, field in (("child", "client_order_id"), ("venue", "venue")):
         if hasattr(line.event, field):

@@ -41,6 +41,8 @@ class ParentLog:
         self._journal = journal
         self._clock = clock
         self._observer = observer
+        self._scopes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._stream = stream_of(parent_id)
         self._turn = asyncio.Lock()
         self._failure: ExecutorError | None = None
 
@@ -50,6 +52,13 @@ class ParentLog:
             if line.version != self.state.version + 1:
                 raise RecordBroken(f"{line.stream}: version {line.version} follows {self.state.version}")
             self.state.apply(line.event, line.at)
+
+    def history(self) -> Parent:
+        """The state folded anew from the journal, with every child order in it."""
+        state = Parent()
+        for line in self._journal.read(stream_of(self.parent_id)):
+            state.apply(line.event, line.at)
+        return state
 
     async def record(self, *events: ParentEvent) -> None:
         """Make ``events`` part of the record. Returns when they are durable."""
@@ -125,16 +134,17 @@ class ParentLog:
 
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""
-        plan_hash = self.state.created.plan_hash if self.state.created is not None else ""
-        if not venue:
-            return parent_scopes(self.case_id, self.parent_id, plan_hash)
-        return child_scopes(self.case_id, self.parent_id, plan_hash, venue)
+        key = (self.state.created.plan_hash if self.state.created is not None else "", venue)
+        if key not in self._scopes:
+            names = (self.case_id, self.parent_id, key[0])
+            self._scopes[key] = child_scopes(*names, venue) if venue else parent_scopes(*names)
+        return self._scopes[key]
 
     def _stamp(self, events: Sequence[ParentEvent]) -> list[Line]:
         if self._failure is not None:
             raise self._failure
         now = self._clock.now()
-        stream, version = stream_of(self.parent_id), self.state.version
+        stream, version = self._stream, self.state.version
         return [
             Line(stream=stream, version=version + number, case_id=self.case_id, at=now, event=event)
             for number, event in enumerate(events, start=1)

@@ -23,11 +23,11 @@ from adapters.clock import Clock
 from adapters.venue import RfqVenue, VenueError
 from executor.domain.events import BreakFound, PurseGap
 from executor.domain.orders import Child, ChildStatus
-from executor.domain.parent import Parent
 from executor.engine.child import ChildOrders, ref_of
 from executor.engine.desk import Desk
 from executor.engine.neighbours import Neighbours
 from executor.engine.parent_log import ParentLog
+from executor.engine.tuning import Tuning
 from executor.errors import GuardHalts
 from executor.log_events import LogEvent
 
@@ -38,13 +38,20 @@ class Reconciler:
     """Compares one parent order's record with its venues."""
 
     def __init__(
-        self, parent: ParentLog, neighbours: Neighbours, desk: Desk, clock: Clock, orders: ChildOrders
+        self,
+        parent: ParentLog,
+        neighbours: Neighbours,
+        desk: Desk,
+        clock: Clock,
+        orders: ChildOrders,
+        tuning: Tuning,
     ) -> None:
         self._log = parent
         self._neighbours = neighbours
         self._desk = desk
         self._clock = clock
         self._orders = orders
+        self._remembered = tuning.remembered
         self._checked: set[str] = set()
 
     async def run(self) -> None:
@@ -68,14 +75,12 @@ class Reconciler:
 
     async def _orders_of(self, name: str) -> None:
         seat, state = self._desk.seats[name], self._log.state
-        ended = {c.client_order_id for c in state.children.values() if c.status is ChildStatus.CLOSED}
         live = await seat.venue.open_orders(seat.symbol)
         theirs = {each.now.spec.parent_id for each in self._neighbours.read(state)}
         foreign = [
             report.client_order_id or report.venue_order_id
             for report in live
-            if (report.client_order_id not in state.children or report.client_order_id in ended)
-            and report.client_order_id.rpartition("-")[0] not in theirs
+            if report.client_order_id not in state.open and report.client_order_id.rpartition("-")[0] not in theirs
         ]
         await self._break(name, "foreign_order", "live at the venue, not in the record", foreign)
 
@@ -91,6 +96,29 @@ class Reconciler:
             gone = child.trade_ids - {fill.trade_id for fill in fills}
             await self._break(name, "busted_trade", "no longer shown by the venue", gone)
             self._checked.add(child.client_order_id)
+        self._fold_away()
+
+    def _fold_away(self) -> None:
+        """Forget the oldest closed orders of which nothing more is asked. Should a purse not agree later, they are
+        read from the journal again."""
+        state = self._log.state
+        spare = len(state.children) - self._remembered
+        for child in list(state.children.values()) if spare > 0 else ():
+            if spare <= 0:
+                break
+            if child.client_order_id in self._checked or not self._may_have_traded(child):
+                state.fold_away(child.client_order_id)
+                self._checked.discard(child.client_order_id)
+                spare -= 1
+
+    def _recall(self, name: str) -> None:
+        """Every order of a venue is to be looked at once more."""
+        state = self._log.state
+        if len(state.children) < state.last_number:
+            for child in self._log.history().children.values():
+                if child.venue == name:
+                    state.recall(child)
+        self._checked -= {c.client_order_id for c in state.children.values() if c.venue == name}
 
     def _may_have_traded(self, child: Child) -> bool:
         """A closed book order that the venue may have had, and whose fills it still remembers."""
@@ -107,23 +135,25 @@ class Reconciler:
         venue = self._desk.seats[name].venue
         if venue.traits.rfq is None or not venue.traits.rfq.executable:
             return
-        mine = _quote_children(state, name)
-        if not mine:
+        if name not in state.first_quote_at:
             return
-        since: datetime = max(mine[0].intended_at, self._clock.now() - timedelta(hours=24)) - timedelta(seconds=5)
+        since: datetime = max(state.first_quote_at[name], self._clock.now() - timedelta(hours=24)) - timedelta(
+            seconds=5
+        )
         trades = await cast(RfqVenue, venue).quote_trades(state.spec.asset, state.spec.quote_asset, since)
-        everybody = mine + [c for each in self._neighbours.read(state) for c in _quote_children(each.now, name)]
-        if any(child.status is not ChildStatus.CLOSED for child in everybody):
+        everybody = [state, *(each.now for each in self._neighbours.read(state))]
+        if any(child.venue == name and child.method == "rfq" for each in everybody for child in each.open.values()):
             return  # one of these trades may be its own
-        known = {trade for child in everybody for trade in child.trade_ids}
-        strange = [trade.trade_id for trade in trades if trade.trade_id not in known]
+        strange = [
+            trade.trade_id for trade in trades if not any((name, trade.trade_id) in each.trades for each in everybody)
+        ]
         await self._break(name, "unknown_trade", "in the venue's ledger, not in the record", strange)
 
     async def _balance_of(self, name: str) -> None:
         if not await self._gaps(name):
             return
         # News that came after an order was looked at explains most differences: look at all of them once more.
-        self._checked -= {c.client_order_id for c in self._log.state.children.values() if c.venue == name}
+        self._recall(name)
         await self._fills_of(name)
         await self._quotes_of(name)
         gaps = await self._gaps(name)
@@ -156,7 +186,3 @@ class Reconciler:
     async def _found(self, news: BreakFound) -> None:
         if self._log.state.breaks.get((news.venue, news.name)) != news:
             await self._log.record(news)
-
-
-def _quote_children(state: Parent, venue: str) -> list[Child]:
-    return [child for child in state.children.values() if child.venue == venue and child.method == "rfq"]

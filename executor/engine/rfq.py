@@ -1,6 +1,5 @@
 """One RFQ clip: ask every dealer at once, keep every answer, take the best price, accept it exactly once."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +22,7 @@ from executor.domain.ids import client_order_id
 from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.plan import OtcLeg
+from executor.engine.at_once import all_at_once
 from executor.engine.child import outcome_of, recorded
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
@@ -48,7 +48,7 @@ class QuoteOrders:
         asked_at = self._clock.now()
         mine = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
         seats = [n for n in mine if n not in held and not self._log.state.broken(n)]
-        answers = await asyncio.gather(*(self._ask(name, qty) for name in seats))
+        answers = await all_at_once([self._ask(name, qty) for name in seats])
         quotes = [quote for _, quote in answers if quote is not None]
         choice = self._choose(leg, qty, quotes, seats)
         chosen = choice.quote
@@ -135,7 +135,7 @@ class QuoteOrders:
         verdict = floor.check(quote.px, state.spec.floor_px)
         if verdict.action is not Action.ALLOW:
             raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
-        number = len(state.children) + 1
+        number = state.last_number + 1
         return ChildIntended(
             client_order_id=client_order_id(state.spec.parent_id, number),
             number=number,

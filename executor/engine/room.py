@@ -68,5 +68,5 @@ def fitted(offers: Sequence[Offer], rooms: Rooms, order_value: Decimal | None) -
         instrument = offer.instrument
         if order_value is not None and order_value < instrument.max_notional:
             instrument = replace(instrument, max_notional=order_value)
-        found.append(replace(offer, free_qty=free, instrument=instrument))
+        found.append(offer._replace(free_qty=free, instrument=instrument))
     return found

@@ -91,7 +91,7 @@ class Runner:
         self.stop = Stop(clock)
         self._controls = Controls(self.log, journal)
         self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
-        self._reconciler = Reconciler(self.log, self._neighbours, self._desk, clock, self._work.orders)
+        self._reconciler = Reconciler(self.log, self._neighbours, self._desk, clock, self._work.orders, self._tuning)
 
     @property
     def state(self) -> Parent:

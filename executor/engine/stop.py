@@ -10,22 +10,36 @@ class Stop:
     """Set when the run should end in good order: no new orders, resting ones cancelled."""
 
     def __init__(self, clock: Clock) -> None:
-        self._event = asyncio.Event()
+        self._requested = False
+        self._waiting: set[asyncio.Future[None]] = set()
         self._clock = clock
 
     def set(self) -> None:
         """Ask everybody to finish what they are at."""
-        self._event.set()
+        self._requested = True
+        for each in self._waiting:
+            _end(each)
 
     def requested(self) -> bool:
         """True once somebody asked."""
-        return self._event.is_set()
+        return self._requested
 
     async def wait_until(self, moment: datetime) -> bool:
         """Wait for ``moment``. False if the stop came first."""
-        try:
-            async with asyncio.timeout(max(0.0, (moment - self._clock.now()).total_seconds())):
-                await self._event.wait()
-        except TimeoutError:
-            return not self.requested()
-        return False
+        left = (moment - self._clock.now()).total_seconds()
+        if left > 0 and not self._requested:
+            loop = asyncio.get_running_loop()
+            over: asyncio.Future[None] = loop.create_future()
+            timer = loop.call_later(left, _end, over)
+            self._waiting.add(over)
+            try:
+                await over
+            finally:
+                timer.cancel()
+                self._waiting.discard(over)
+        return not self._requested
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -87,7 +87,8 @@ class Watch:
 
     async def _take_off(self, venue: str, refs: Sequence[OrderRef]) -> None:
         await cancel_everything(self._work.desk.venues, {venue: refs})
-        children = [self._work.log.state.children[ref.client_order_id] for ref in refs]
+        known = self._work.log.state.open
+        children = [known[ref.client_order_id] for ref in refs if ref.client_order_id in known]
         ends = await asyncio.gather(*(self._work.orders.settle(child) for child in children), return_exceptions=True)
         for fault in ends:
             if isinstance(fault, BaseException):

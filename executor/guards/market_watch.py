@@ -20,7 +20,7 @@ class MarketWatch:
 
     def __init__(self, guards: Guards) -> None:
         self._guards = guards
-        self._mids: deque[tuple[datetime, Decimal]] = deque()
+        self._low, self._high = _Extreme(highest=False), _Extreme(highest=True)
         self._last: dict[str, tuple[Book, datetime]] = {}
         self._unusable_since: dict[str, tuple[datetime, str]] = {}
 
@@ -80,11 +80,30 @@ class MarketWatch:
         if not mids:
             return ALLOW
         mid = mids[len(mids) // 2]
-        self._mids.append((now, mid))
-        while now - self._mids[0][0] > timedelta(seconds=self._guards.fast_move_window):
-            self._mids.popleft()
-        for then, before in self._mids:
-            moved = abs(mid - before) * BPS / before
-            if moved > self._guards.fast_move_bps:
-                return halt("fast_move", f"the mid moved {moved:.1f} bps in {now - then} ({before} to {mid})")
+        window = timedelta(seconds=self._guards.fast_move_window)
+        low, high = self._low.push(now, mid, window), self._high.push(now, mid, window)
+        # Of all mids in the window the lowest and the highest are the farthest from any.
+        then, before = max((low, high), key=lambda seen: abs(mid - seen[1]) / seen[1])
+        moved = abs(mid - before) * BPS / before
+        if moved > self._guards.fast_move_bps:
+            return halt("fast_move", f"the mid moved {moved:.1f} bps in {now - then} ({before} to {mid})")
         return ALLOW
+
+
+class _Extreme:
+    """The lowest (or highest) value of a moving window. Each value enters and leaves once, so that a look costs the
+    same however many there were."""
+
+    def __init__(self, *, highest: bool) -> None:
+        self._highest = highest
+        self._kept: deque[tuple[datetime, Decimal]] = deque()
+
+    def push(self, now: datetime, value: Decimal, window: timedelta) -> tuple[datetime, Decimal]:
+        """Add a value; the extreme of what the window holds, and when it was."""
+        kept = self._kept
+        while kept and (kept[-1][1] <= value if self._highest else kept[-1][1] >= value):
+            kept.pop()
+        kept.append((now, value))
+        while now - kept[0][0] > window:
+            kept.popleft()
+        return kept[0]

@@ -17,29 +17,39 @@ def check(
     post_only: bool,
 ) -> Verdict:
     """Refuse what the venue documents that it refuses: size, value, grid, price band, order type, closed pair."""
+    broken = _pair_and_type(instrument, traits, time_in_force, post_only) or _amounts(instrument, qty, limit_px)
+    return ALLOW if broken is None else refuse(f"venue.{broken[0]}", broken[1])
+
+
+def _pair_and_type(
+    instrument: Instrument, traits: VenueTraits, time_in_force: TimeInForce, post_only: bool
+) -> tuple[str, str] | None:
+    if not instrument.trading:
+        return "pair", f"{instrument.symbol} is not open: {instrument.why_not_trading}"
+    if time_in_force not in traits.time_in_force:
+        return "type", f"{time_in_force} is not offered"
+    if post_only and not traits.post_only:
+        return "type", "post-only is not offered"
+    return None
+
+
+def _amounts(instrument: Instrument, qty: Decimal, limit_px: Decimal) -> tuple[str, str] | None:
+    """The sentences are written only for what is refused: this is asked before every order."""
     value = times(qty, limit_px)
-    faults = [
-        (not instrument.trading, "pair", f"{instrument.symbol} is not open: {instrument.why_not_trading}"),
-        (not is_multiple(qty, instrument.step_size), "step", f"{qty} is not a multiple of {instrument.step_size}"),
-        (not is_multiple(limit_px, instrument.tick_size), "tick", f"{limit_px} is not on tick {instrument.tick_size}"),
-        (qty < instrument.min_qty, "size", f"{qty} is below the smallest order, {instrument.min_qty}"),
-        (qty > instrument.max_qty, "size", f"{qty} is above the largest order, {instrument.max_qty}"),
-        (value < instrument.min_notional, "value", f"{value} is below the least value, {instrument.min_notional}"),
-        (value > instrument.max_notional, "value", f"{value} is above the greatest value, {instrument.max_notional}"),
-        (
-            instrument.min_px is not None and limit_px < instrument.min_px,
-            "band",
-            f"{limit_px} is below the price band, {instrument.min_px}",
-        ),
-        (
-            instrument.max_px is not None and limit_px > instrument.max_px,
-            "band",
-            f"{limit_px} is above the price band, {instrument.max_px}",
-        ),
-        (time_in_force not in traits.time_in_force, "type", f"{time_in_force} is not offered"),
-        (post_only and not traits.post_only, "type", "post-only is not offered"),
-    ]
-    for broken, rule, reason in faults:
-        if broken:
-            return refuse(f"venue.{rule}", reason)
-    return ALLOW
+    if not is_multiple(qty, instrument.step_size):
+        return "step", f"{qty} is not a multiple of {instrument.step_size}"
+    if not is_multiple(limit_px, instrument.tick_size):
+        return "tick", f"{limit_px} is not on tick {instrument.tick_size}"
+    if qty < instrument.min_qty:
+        return "size", f"{qty} is below the smallest order, {instrument.min_qty}"
+    if qty > instrument.max_qty:
+        return "size", f"{qty} is above the largest order, {instrument.max_qty}"
+    if value < instrument.min_notional:
+        return "value", f"{value} is below the least value, {instrument.min_notional}"
+    if value > instrument.max_notional:
+        return "value", f"{value} is above the greatest value, {instrument.max_notional}"
+    if instrument.min_px is not None and limit_px < instrument.min_px:
+        return "band", f"{limit_px} is below the price band, {instrument.min_px}"
+    if instrument.max_px is not None and limit_px > instrument.max_px:
+        return "band", f"{limit_px} is above the price band, {instrument.max_px}"
+    return None

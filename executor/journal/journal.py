@@ -18,6 +18,8 @@ from executor.journal.line import Line, decode, encode, time_text
 from executor.journal.store import Append, Row
 from executor.journal.store import Store as Store
 
+_AT = slice(len('{"at":"'), len('{"at":"2026-01-01T00:00:00.000000Z'))  # where the time stands in every line
+
 
 class Journal:
     """Append and read events. ``threaded`` commits in a thread so that the event loop goes on; under a virtual clock
@@ -48,8 +50,8 @@ class Journal:
         self._waiting.append((append, durable))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="journal")
-        # A cancelled caller must not leave the outcome of its write in doubt: the write itself always runs to its end.
-        await asyncio.shield(durable)
+        # Who is cancelled here ends only the waiting: the write itself always runs to its end.
+        await durable
 
     async def _flush(self) -> None:
         try:
@@ -72,14 +74,11 @@ class Journal:
             # Whether the disk holds any of it is not known: nobody may go on as if it did.
             self._failure = failure
             for _, durable in batch + self._waiting:
-                durable.set_exception(failure)
+                _settle(durable, failure)
             self._waiting = []
             return
         for (_, durable), refused in zip(batch, answers, strict=True):
-            if refused is None:
-                durable.set_result(None)
-            else:
-                durable.set_exception(refused)
+            _settle(durable, refused)
 
     def read(self, stream: str, after: int = 0) -> Iterator[Line]:
         """The events of ``stream`` after version ``after``."""
@@ -110,9 +109,19 @@ class Journal:
                 raise  # else the first failure has been raised to whoever wrote, and says more
 
 
+def _settle(durable: asyncio.Future[None], fault: Exception | None) -> None:
+    if durable.done():
+        return  # cancelled: nobody waits any more
+    if fault is None:
+        durable.set_result(None)
+    else:
+        durable.set_exception(fault)
+
+
 def row_of(line: Line) -> Row:
     """The line as a store keeps it."""
-    return Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
+    text = encode(line)
+    return Row(line.stream, line.version, line.case_id, line.kind, text[_AT], text)
 
 
 def _void(plans: Sequence[str], who: str, why: str, line: Line) -> dict[str, Hold | None]:

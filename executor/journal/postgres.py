@@ -135,7 +135,7 @@ class PostgresReading:
 
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
-        return [stream for (stream,) in self._link.ask(sql.STREAMS.postgres, (prefix,))]
+        return [stream for (stream,) in self._link.ask(sql.STREAMS.postgres, {"prefix": prefix})]
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""

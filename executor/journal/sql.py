@@ -108,9 +108,28 @@ LINES_OF_KIND = Sql(
     sqlite="SELECT line FROM events WHERE kind = ? ORDER BY seq",
     postgres="SELECT seq, line FROM events WHERE kind = %s AND seq > %s ORDER BY seq LIMIT %s",
 )
+# From name to name along the index: what this costs grows with the streams, not with their events.
 STREAMS = Sql(
-    sqlite="SELECT stream FROM events WHERE version = 1 AND substr(stream, 1, length(?1)) = ?1 ORDER BY seq",
-    postgres="SELECT stream FROM events WHERE version = 1 AND starts_with(stream, %s) ORDER BY seq",
+    sqlite="""
+        WITH RECURSIVE named (stream) AS (
+            SELECT min(stream) FROM events WHERE stream >= ?1
+            UNION ALL
+            SELECT (SELECT min(stream) FROM events WHERE stream > named.stream) FROM named
+            WHERE substr(named.stream, 1, length(?1)) = ?1
+        )
+        SELECT events.stream FROM named JOIN events ON events.stream = named.stream AND events.version = 1
+        WHERE substr(named.stream, 1, length(?1)) = ?1 ORDER BY events.seq
+    """,
+    postgres="""
+        WITH RECURSIVE named (stream) AS (
+            (SELECT stream FROM events WHERE stream >= %(prefix)s ORDER BY stream LIMIT 1)
+            UNION ALL
+            SELECT (SELECT events.stream FROM events WHERE events.stream > named.stream ORDER BY events.stream LIMIT 1)
+            FROM named WHERE starts_with(named.stream, %(prefix)s)
+        )
+        SELECT events.stream FROM named JOIN events ON events.stream = named.stream AND events.version = 1
+        WHERE starts_with(named.stream, %(prefix)s) ORDER BY events.seq
+    """,
 )
 HOLDS = Sql(
     sqlite="SELECT scope, action, cancel, who, why, at FROM holds ORDER BY action, scope",

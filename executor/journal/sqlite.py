@@ -86,17 +86,39 @@ class SqliteStore:
             raise JournalFailed(f"the journal {self.path} cannot be written: {error}") from None
 
     def _transaction(self, appends: Sequence[Append]) -> list[Stopped | None]:
-        answers: list[Stopped | None] = []
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for each in appends:
-                answers.append(self._append(each))
+            answers = self._together(appends)
+            if answers is None:
+                answers = [self._append(each) for each in appends]
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
         return answers
+
+    def _together(self, appends: Sequence[Append]) -> list[Stopped | None] | None:
+        """All rows in one go, as nearly every batch can be written; ``None``, with nothing written, for one that
+        changes holds or counters, or in which an append may have to be refused."""
+        if any(each.holds or each.reserve for each in appends):
+            return None
+        rests_on = {each for append in appends for each in append.expects.items()}
+        if any(self._db.execute(sql.LAST_VERSION, (stream,)).fetchone()[0] != version for stream, version in rests_on):
+            return None
+        written = {row.stream for append in appends for row in append.rows}
+        if not written.isdisjoint({stream for stream, _ in rests_on}):
+            return None
+        held = {hold.scope for hold in _holds(self._db, None)}
+        if held and any(not held.isdisjoint(each.scopes) for each in appends):
+            return None
+        try:
+            self._db.executemany(sql.INSERT_EVENT, [row for each in appends for row in each.rows])
+        except sqlite3.IntegrityError:
+            self._db.execute("ROLLBACK")
+            self._db.execute("BEGIN IMMEDIATE")
+            return None
+        return [None] * len(appends)
 
     def _append(self, append: Append) -> Stopped | None:
         held = self._held(append.scopes)
@@ -111,8 +133,7 @@ class SqliteStore:
             return full
         self._db.execute("SAVEPOINT one")
         try:
-            for row in append.rows:
-                self._db.execute(sql.INSERT_EVENT, (row.stream, row.version, row.case_id, row.kind, row.at, row.line))
+            self._db.executemany(sql.INSERT_EVENT, append.rows)
         except sqlite3.IntegrityError:
             self._db.execute("ROLLBACK TO one")
             self._db.execute("RELEASE one")

@@ -1,18 +1,19 @@
 """What a journal keeps and what it asks of a database: rows, appends, and the two interfaces that both stores offer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from executor.domain.control import Hold
 from executor.domain.money import ZERO, add, plain
 from executor.domain.reservation import Reservation
 from executor.errors import CapReached, JournalFailed, Outdated, Stopped
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """One event as stored; ``line`` is its canonical text."""
 
     stream: str
@@ -23,8 +24,7 @@ class Row:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """Rows of one stream that are written whole or not at all. ``scopes``: refuse it if a hold is on one of them.
     ``holds``: what it does to the holds, scope to the new hold or to ``None`` for a cleared one. ``reserve``: what it
     takes from the counters of caps or gives back; refused if one of them would go over. ``expects``: streams that must
@@ -32,9 +32,9 @@ class Append:
 
     rows: Sequence[Row]
     scopes: Sequence[str] = ()
-    holds: Mapping[str, Hold | None] = field(default_factory=dict)
+    holds: Mapping[str, Hold | None] = _NOTHING
     reserve: Sequence[Reservation] = ()
-    expects: Mapping[str, int] = field(default_factory=dict)
+    expects: Mapping[str, int] = _NOTHING
 
 
 def counted(used: Mapping[str, Decimal], reserve: Sequence[Reservation]) -> dict[str, Decimal]:

@@ -27,10 +27,10 @@ from executor.domain.control import Hold
 from executor.domain.plan import Mandate, Plan
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
-from executor.errors import CapReached, Held, JournalFailed, Stopped, TakenOver
+from executor.errors import JournalFailed, Stopped
 from executor.journal.journal import Journal, Store
+from executor.journal.memory import MemoryStore as MemoryStore
 from executor.journal.sqlite import Append, Row, SqliteStore
-from executor.journal.store import counted, outdated
 
 
 class Doom(StrEnum):
@@ -50,63 +50,6 @@ class Ill(StrEnum):
     NOT_WRITTEN = "input/output error"  # and nothing was written
     WRITTEN = "input/output error at the end"  # but all of it is there
     FULL = "database or disk is full"
-
-
-class MemoryStore:
-    """A journal's database in memory, with the same fence as the one on disk: a version is written once."""
-
-    def __init__(self) -> None:
-        self._lines: dict[str, dict[int, str]] = {}
-        self._holds: dict[str, Hold] = {}
-        self._used: dict[str, Decimal] = {}
-
-    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
-        return [self._append(each) for each in appends]
-
-    def _append(self, append: Append) -> Stopped | None:
-        held = self.holds(append.scopes)
-        if held:
-            return Held(str(held[0]))
-        for stream_name, version in append.expects.items():
-            if max(self._lines.get(stream_name, {}), default=0) != version:
-                return outdated(stream_name)
-        try:
-            used = counted(self._used, append.reserve)
-        except CapReached as full:
-            return full
-        first = append.rows[0]
-        stream = self._lines.setdefault(first.stream, {})
-        if self.taken(stream, append.rows):
-            return TakenOver(f"another process has written version {first.version} of {first.stream}")
-        stream.update({row.version: row.line for row in append.rows})
-        self._used |= used
-        for scope, hold in append.holds.items():
-            self._holds.pop(scope, None)
-            if hold is not None:
-                self._holds[scope] = hold
-        return None
-
-    @staticmethod
-    def taken(stream: Mapping[int, str], rows: Sequence[Row]) -> bool:
-        """The fence: true when somebody has written one of these versions."""
-        return any(row.version in stream for row in rows)
-
-    def holds(self, scopes: Sequence[str]) -> list[Hold]:
-        found = [self._holds[scope] for scope in scopes if scope in self._holds]
-        return sorted(found, key=lambda hold: (hold.action, hold.scope))
-
-    def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
-        return {counter: self._used[counter] for counter in counters if self._used.get(counter)}
-
-    def read(self, stream: str, after: int = 0) -> Iterator[str]:
-        held = self._lines.get(stream, {})
-        return iter([held[version] for version in sorted(held) if version > after])
-
-    def streams(self, prefix: str) -> list[str]:
-        return [stream for stream in self._lines if stream.startswith(prefix)]
-
-    def close(self) -> None:
-        """Nothing to close: the next process finds what was committed."""
 
 
 class Disk(Protocol):

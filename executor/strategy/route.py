@@ -4,16 +4,17 @@ One child order per venue at most. A partial fill must never leave a remainder t
 left over whatever fills, or the whole remainder goes as one fill-or-kill order that fills entirely or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from adapters.venue import Book, Instrument, TimeInForce
 from executor.domain.money import ONE, ZERO, round_down, round_up
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What one venue offers at this moment. ``free_qty`` is what its order account can deliver now, base units."""
 
     venue: str
@@ -23,8 +24,7 @@ class Offer:
     time_in_force: frozenset[TimeInForce]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One child order to send."""
 
     venue: str
@@ -134,15 +134,8 @@ def _sweep(
     budget: Decimal, offers: Sequence[Offer], shares: Mapping[str, Decimal], limit_px: Decimal
 ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     """How much of ``budget`` each venue gets, and the lowest price used there."""
-    levels = sorted(
-        (
-            (level.px * (ONE - offer.instrument.taker_fee), offer.venue, level.px, level.qty)
-            for offer in offers
-            for level in offer.book.bids
-            if level.px >= limit_px
-        ),
-        key=lambda item: (-item[0], item[1]),
-    )
+    # Every book is sorted already: merged, no more levels are looked at than are used.
+    levels = heapq.merge(*(_net_levels(offer, limit_px) for offer in offers), key=lambda item: (-item[0], item[1]))
     room = dict(shares)
     taken: dict[str, Decimal] = {}
     lowest: dict[str, Decimal] = {}
@@ -158,6 +151,15 @@ def _sweep(
         if left == 0:
             break
     return taken, lowest
+
+
+def _net_levels(offer: Offer, limit_px: Decimal) -> Iterator[tuple[Decimal, str, Decimal, Decimal]]:
+    """The bids from ``limit_px`` up, best first: net price, venue, price, quantity."""
+    kept = ONE - offer.instrument.taker_fee
+    for level in offer.book.bids:
+        if level.px < limit_px:
+            return
+        yield level.px * kept, offer.venue, level.px, level.qty
 
 
 def _room(offer: Offer) -> Decimal:

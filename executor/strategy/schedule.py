@@ -5,10 +5,12 @@ whole multiples of ``lot`` that add up to the leg exactly; the last slice takes 
 """
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import overload
 
 from executor.domain.money import ONE, ZERO, round_down
 from executor.domain.plan import TwapLeg
@@ -32,23 +34,53 @@ def slice_count(leg: TwapLeg, duration_s: int) -> int:
     return max(1, duration_s // leg.interval)
 
 
-def schedule(leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> tuple[Slice, ...]:
+class Schedule(Sequence[Slice]):
+    """The leg's slices in order, each made when it is asked for: what is kept of a slice is one number."""
+
+    def __init__(self, leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> None:
+        self._leg = leg
+        self._starts_at = starts_at
+        self._lot = lot
+        self._seed = seed
+        count = slice_count(leg, duration_s)
+        self._turn = timedelta(seconds=duration_s) / count
+        self._turn_us = self._turn // timedelta(microseconds=1)
+        # The sum of the sizes' weights up to each slice, in whole units of ``_unit``, which all weights are.
+        self._unit = Decimal(1).scaleb(-_DIGITS) * _grain(leg.size_jitter)
+        whole, jitter = int(ONE / self._unit), int(leg.size_jitter / _grain(leg.size_jitter))
+        weights = (whole + jitter * (2 * u - _SCALE) for u in (_draw(f"{seed}/size", n) for n in range(count)))
+        self._sums = list(itertools.accumulate(weights, initial=0))
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Slice: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Slice, ...]: ...
+    def __getitem__(self, index: int | slice) -> Slice | tuple[Slice, ...]:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(self._count)))
+        place = index if 0 <= index < self._count else range(self._count)[index]
+        late = Decimal(_draw(f"{self._seed}/time", place)).scaleb(-_DIGITS)
+        delay = timedelta(microseconds=int(self._turn_us * self._leg.time_jitter * late))
+        reached = self._reached(place + 1)
+        return Slice(place + 1, self._starts_at + self._turn * place + delay, reached - self._reached(place), reached)
+
+    def _reached(self, number: int) -> Decimal:
+        """What the leg should have sold after slice ``number``."""
+        leg = self._leg
+        if number in (0, self._count):
+            return leg.qty if number else ZERO
+        weight, total = self._sums[number] * self._unit, self._sums[-1] * self._unit
+        return round_down(leg.qty * weight / total, self._lot)
+
+
+def schedule(leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> Schedule:
     """The leg's slices in order. The window is cut into equal turns, one a slice; a slice comes due inside its turn,
     late by up to ``time_jitter`` of it. Equal slices on a fixed clock can be read by others, hence both jitters."""
-    count = slice_count(leg, duration_s)
-    turn = timedelta(seconds=duration_s) / count
-    turn_us = turn // timedelta(microseconds=1)
-    weights = [ONE + leg.size_jitter * (2 * u - 1) for u in _uniform(f"{seed}/size", count)]
-    delays = [timedelta(microseconds=int(turn_us * leg.time_jitter * u)) for u in _uniform(f"{seed}/time", count)]
-    total_weight = sum(weights, ZERO)
-    slices: list[Slice] = []
-    target, weight_so_far = ZERO, ZERO
-    for number in range(1, count + 1):
-        weight_so_far += weights[number - 1]
-        reached = leg.qty if number == count else round_down(leg.qty * weight_so_far / total_weight, lot)
-        slices.append(Slice(number, starts_at + turn * (number - 1) + delays[number - 1], reached - target, reached))
-        target = reached
-    return tuple(slices)
+    return Schedule(leg, starts_at=starts_at, duration_s=duration_s, lot=lot, seed=seed)
 
 
 def due_qty(leg: TwapLeg, piece: Slice, sold_or_exposed: Decimal) -> Decimal:
@@ -60,8 +92,17 @@ def due_qty(leg: TwapLeg, piece: Slice, sold_or_exposed: Decimal) -> Decimal:
     return min(behind, leg.catch_up * piece.qty)
 
 
-def _uniform(key: str, count: int) -> Iterator[Decimal]:
-    """``count`` numbers in [0, 1), nine digits each, the same for the same key on every machine and version."""
-    for index in range(count):
-        digest = hashlib.sha256(f"{key}/{index}".encode()).digest()
-        yield Decimal(int.from_bytes(digest[:8], "big") % 1_000_000_000).scaleb(-9)
+_DIGITS = 9
+_SCALE = 10**_DIGITS
+
+
+def _draw(key: str, index: int) -> int:
+    """A whole number in [0, 10^9), the same for the same key and index on every machine and version."""
+    digest = hashlib.sha256(f"{key}/{index}".encode()).digest()
+    drawn: int = int.from_bytes(digest[:8], "big") % _SCALE
+    return drawn
+
+
+def _grain(share: Decimal) -> Decimal:
+    """The decimal unit of which ``share`` and one are whole multiples."""
+    return ONE.scaleb(min(0, share.as_tuple().exponent))  # type: ignore[arg-type]

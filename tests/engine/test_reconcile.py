@@ -12,8 +12,9 @@ import pytest
 
 from adapters.mock.exchange import MockOrder
 from adapters.venue import Fill, NotSent, OrderRef, OrderReport, Venue
-from executor.domain.events import BreakExplained, BreakFound, ExplainAsked, FillRecorded
+from executor.domain.events import BreakExplained, BreakFound, ChildIntended, ExplainAsked, FillRecorded
 from executor.engine.tuning import Tuning
+from executor.errors import InvariantBroken
 from tests.engine.mocked import START, Bent, D, Stage, plan, running
 from tests.engine.rig import virtual
 
@@ -51,16 +52,18 @@ async def explain_all(stage: Stage, parent: str, breaks: list[str]) -> None:
         await stage.act(parent, ExplainAsked(venue="osl", name=name, who="Wang", why="seen on the statement"))
 
 
+@pytest.mark.parametrize("remembered", [1_000, 0])
 @pytest.mark.parametrize("name", list(FOUND))
 @virtual
 async def test_a_difference_stops_its_venue_until_it_is_explained_and_stays_explained(
-    name: str, tmp_path: Path
+    name: str, remembered: int, tmp_path: Path
 ) -> None:
     """Guards reconciliation on a schedule: found by its name, nothing new at OSL while HashKey goes on; the running
-    parent order picks the explanation up; no later comparison, nor the one of a new process, finds it again."""
+    parent order picks the explanation up; no later comparison, nor the one of a new process, finds it again. The same
+    when the orders in question have been folded away."""
     spoil, names = FOUND[name]
     stage = Stage(tmp_path)
-    run = stage.runner(tuning=Tuning(reconcile=timedelta(seconds=45)))
+    run = stage.runner(tuning=Tuning(reconcile=timedelta(seconds=45), remembered=remembered))
     async with running(run) as task:
         await stage.at(110)
         spoil(stage)
@@ -162,6 +165,20 @@ async def test_a_quote_trade_that_nobody_here_made_is_found(tmp_path: Path) -> N
         state, fault = await task
     await other.aclose()
     assert (fault, state.cum_qty, state.breaks) == (None, D(1), {})
+
+
+@virtual
+async def test_memory_holds_what_is_open_and_not_yet_compared(tmp_path: Path) -> None:
+    """Guards bounded memory: orders that ended and were compared are folded away, the totals are not, and no number is
+    given out twice."""
+    stage = Stage(tmp_path)
+    state, fault = await stage.ran(tuning=Tuning(reconcile=timedelta(seconds=45), remembered=2))
+    assert fault is None
+    assert len(state.children) <= 2 < state.total.children == state.last_number
+    assert state.cum_qty == stage.sold() == D(1)
+    again = stage.events(ChildIntended)[0]
+    with pytest.raises(InvariantBroken, match="already in the record"):
+        state.check_intent(again)
 
 
 # --- news that is merely late -----------------------------------------------------------------------------------------

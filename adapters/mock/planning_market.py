@@ -1,0 +1,194 @@
+"""The market of the planning mode: one pair, priced when it is looked at, whatever time has passed since.
+
+The same model as :mod:`adapters.mock.market`, without its tape of single orders:
+
+    mid = exogenous mid * exp(I(J)),  I(J) = Y sigma_D sqrt(J / V_D),  dJ = -J / tau_J dt + own quantity
+
+The exogenous mid is a random walk over whole minutes, drawn a day at a time from the seed, and straight between them;
+it never depends on us. The footprint J decays in closed form. A venue shows a ladder of constant density around the
+mid; what we took of it is missing at the top and comes back with the half-life of the parameters.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from adapters.mock.params import STEP, MarketParams, VenueGrid
+from adapters.mock.tape import Stream, generator
+from adapters.venue import Level
+
+_QUANTUM = Decimal("1e-8")
+_MINUTES = 1_440
+_MINUTE_S = 60.0
+_DAY_S = _MINUTES * _MINUTE_S
+_BIDS = 10  # levels shown; of the asks the best
+
+# Share of orders resting at the best ask that are filled within so many seconds. Measured, Binance BTCUSDT; that such
+# fills come as the price runs through (1.3 bps on average there) is not in this model.
+_PASSIVE = ((0.0, 0.0), (0.29, 1.0), (0.42, 2.0), (0.60, 5.0), (0.72, 10.0), (0.83, 30.0), (0.86, 60.0), (0.92, 120.0))
+
+
+class PlanningMarket:
+    """The mid of one pair. ``advance`` first, then look; time only moves forward."""
+
+    def __init__(self, params: MarketParams, seed: int, start: datetime, start_px: Decimal) -> None:
+        self.params = params
+        self.seed = seed
+        self.start = start
+        self.now = start
+        self._base = float(start_px)
+        self._tau_s = params.tau_j_hours * 3600
+        self._footprint = 0.0
+        self._leaks: list[list[float]] = []  # quantity per second, seconds left
+        self._day = -1  # the day of ``_path``
+        self._path = [0.0]  # log of the exogenous mid at each minute of the day, both ends included
+        self._tomorrow = self._next(self._day, self._path)
+        self._log_px = 0.0
+        self._price = self._base
+        self._reprice()
+
+    def advance(self, now: datetime) -> None:
+        """Move to ``now``; an earlier time changes nothing."""
+        if now is self.now:
+            return
+        passed = (now - self.now).total_seconds()
+        if passed <= 0:
+            return
+        self._footprint *= math.exp(-passed / self._tau_s)
+        for leak in self._leaks:
+            self._footprint += leak[0] * min(passed, leak[1])
+            leak[1] -= passed
+        if self._leaks:
+            self._leaks = [leak for leak in self._leaks if leak[1] > 0]
+        self.now = now
+        self._log_px = self._log_at(now)
+        self._reprice()
+
+    @property
+    def price(self) -> float:
+        """The mid, unrounded."""
+        return self._price
+
+    def mid(self) -> Decimal:
+        """The mid, quote currency per base unit, rounded to 8 decimal places."""
+        return Decimal(self._price).quantize(_QUANTUM)
+
+    def counterfactual_mid(self) -> Decimal:
+        """The mid had we never traded."""
+        return Decimal(self._base * math.exp(self._log_px)).quantize(_QUANTUM)
+
+    def mid_at(self, at: datetime) -> Decimal:
+        """The mid at a coming time of today or tomorrow if nobody adds to our footprint until then."""
+        ahead = max(0.0, (at - self.now).total_seconds())
+        impact = self.params.impact_bps(self._footprint * math.exp(-ahead / self._tau_s)) / 1e4
+        return Decimal(self._base * math.exp(self._log_at(at) + impact)).quantize(_QUANTUM)
+
+    def add_impact(self, qty: float, over_steps: int = 0) -> None:
+        """Add our signed quantity (base units, negative for a sale) to the footprint, at once or evenly."""
+        if over_steps > 0:
+            seconds = over_steps * STEP.total_seconds()
+            self._leaks.append([qty / seconds, seconds])
+        else:
+            self._footprint += qty
+            self._reprice()
+
+    def _reprice(self) -> None:
+        self._price = self._base * math.exp(self._log_px + self.params.impact_bps(self._footprint) / 1e4)
+
+    def _log_at(self, at: datetime) -> float:
+        day, seconds = divmod((at - self.start).total_seconds(), _DAY_S)
+        while self._day < int(day) - 1:
+            self._turn_day()
+        path = self._tomorrow if int(day) > self._day else self._path
+        minute = int(seconds / _MINUTE_S)
+        part = seconds / _MINUTE_S - minute
+        return path[minute] + (path[minute + 1] - path[minute]) * part
+
+    def _turn_day(self) -> None:
+        self._day += 1
+        self._path, self._tomorrow = self._tomorrow, self._next(self._day, self._tomorrow)
+
+    def _next(self, day: int, path: list[float]) -> list[float]:
+        """The day after ``day``, which ended as ``path`` does."""
+        draws = generator(self.seed, Stream.NOISE, day + 1).standard_normal(_MINUTES)
+        steps = draws * (self.params.sigma_d / 1e4 / math.sqrt(_MINUTES))
+        return [path[-1], *(path[-1] + np.cumsum(steps)).tolist()]
+
+
+class PlanningBook:
+    """One venue's ladder on a market. Prices are whole ticks, quantities whole lots of its step."""
+
+    def __init__(self, market: PlanningMarket, params: MarketParams, grid: VenueGrid) -> None:
+        self._market = market
+        self._params = params
+        self._grid = grid
+        self._tick = float(grid.tick)
+        self._step = float(grid.step)
+        self._cap = max(1, round(params.density * params.level_bps / self._step))
+        self._missing = 0.0  # lots that we took and that have not come back
+        self._missing_at = market.now
+        self._whole = grid.step * self._cap
+        self._shown: list[tuple[int, int]] = []
+        self._shown_at: datetime | None = None
+
+    def sides(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """Bids and asks as shown now, best first."""
+        tick, step, whole = self._grid.tick, self._grid.step, self._whole
+        bids = tuple([Level(tick * at, whole if lots == self._cap else step * lots) for at, lots in self._ladder()])
+        ask = math.ceil(self._market.price * (1 + self._params.half_spread / 1e4) / self._tick - 1e-9)
+        return bids, (Level(tick * ask, whole),)
+
+    def take(self, qty: Decimal, limit_px: Decimal, *, whole: bool = False) -> list[tuple[Decimal, Decimal]]:
+        """Sell into the bids from ``limit_px`` up: price and quantity of each level. ``whole``: all of it or none."""
+        wanted, limit = int(qty / self._grid.step), limit_px / self._grid.tick
+        taken: list[tuple[int, int]] = []
+        for at, lots in self._ladder():
+            if at < limit or wanted <= 0:
+                break
+            taken.append((at, lots if lots < wanted else wanted))
+            wanted -= lots
+        if not taken or (whole and wanted > 0):
+            return []
+        sold = sum([lots for _, lots in taken])
+        self._missing = self._gone() + sold
+        self._missing_at = self._market.now
+        last_at, last = taken[-1]
+        left = self._shown[len(taken) - 1][1] - last
+        self._shown = ([(last_at, left)] if left else []) + self._shown[len(taken) :]
+        self._market.add_impact(-sold * self._step)
+        return [(self._grid.tick * at, self._grid.step * lots) for at, lots in taken]
+
+    @property
+    def _gap(self) -> int:
+        return max(1, round(self._params.level_bps * self._market.price / 1e4 / self._tick))
+
+    def _gone(self) -> float:
+        age = (self._market.now - self._missing_at).total_seconds()
+        return float(self._missing * 0.5 ** (age / self._params.recovery_half_life))
+
+    def _ladder(self) -> list[tuple[int, int]]:
+        """Tick and lots of the bids, best first. What one order takes is gone at once; the rest of the ladder follows
+        the mid at the next moment, so that an order sent at the prices shown can be filled at them."""
+        if self._shown_at is self._market.now:
+            return self._shown
+        best = math.floor(self._market.price * (1 - self._params.half_spread / 1e4) / self._tick + 1e-9)
+        first, less = divmod(math.ceil(self._gone() - 1e-6), self._cap)
+        gap, cap = self._gap, self._cap
+        top = best - first * gap
+        self._shown = [(top - level * gap, cap if level else cap - less) for level in range(_BIDS) if top > level * gap]
+        self._shown_at = self._market.now
+        return self._shown
+
+
+def passive_delay(chance: float) -> timedelta | None:
+    """How long an order that rests at the best ask waits for its fill: ``chance`` is uniform in [0, 1); ``None`` if
+    nobody comes."""
+    for (low, after), (high, until) in itertools.pairwise(_PASSIVE):
+        if chance < high:
+            return timedelta(seconds=after + (until - after) * (chance - low) / (high - low))
+    return None

@@ -1,0 +1,74 @@
+"""The whole path of child orders on a durable journal: decide, guards, intent, a venue in memory, result.
+
+Real time, real disk, the engine's own slice after slice without waiting for a schedule, so that the journal is never
+without work. The venue answers at once: what is measured is what the program adds to the disk.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from decimal import Decimal
+from typing import cast
+
+from adapters.clock import SystemClock
+from adapters.mock.planning_world import planning_world
+from adapters.mock.world import FEES
+from benchmarks.planning import task
+from executor.cli.compose import settings_for, traits_of
+from executor.domain.events import ParentTaken
+from executor.domain.plan import TwapLeg
+from executor.engine.legs import _slice
+from executor.engine.runner import Runner
+from executor.journal.journal import Journal
+from executor.journal.open import Place, open_store
+from executor.strategy.schedule import Slice
+
+_QTY = Decimal("0.1")
+
+
+def child_orders(place: Place, name: str, parents: int, each: int) -> tuple[float, float]:
+    """Events and child orders per second of ``parents`` parent orders at once, ``each`` slices long."""
+    return asyncio.run(_all(place, name, parents, each))
+
+
+async def _all(place: Place, name: str, parents: int, each: int) -> tuple[float, float]:
+    journal = Journal(open_store(place), threaded=True)
+    runners = [_runner(journal, f"{name}-{number}", each) for number in range(parents)]
+    for runner in runners:
+        await _begin(runner)
+    before = sum(runner.state.version for runner in runners)
+    began = time.perf_counter()
+    await asyncio.gather(*(_work(runner, each) for runner in runners))
+    spent = time.perf_counter() - began
+    events = sum(runner.state.version for runner in runners) - before
+    children = sum(runner.state.total.children for runner in runners)
+    for runner in runners:
+        await runner.aclose()
+    await journal.aclose()
+    if children != parents * each:
+        raise RuntimeError(f"{children} child orders were sent, {parents * each} were asked for")
+    return events / spent, children / spent
+
+
+def _runner(journal: Journal, case: str, each: int) -> Runner:
+    clock = SystemClock()
+    mandate, plan, spec = task(each + 1, ["osl"])  # one slice more than is worked: the last would clear the purse
+    mandate = mandate.model_copy(update={"case_id": case})
+    spec = replace(spec, start=clock.now())
+    world = planning_world(spec, clock, traits_of(settings_for(quiet=True), plan.venues, FEES, clock))
+    return Runner(mandate, plan, world.venues, journal, clock, observer=lambda _: None, owner="benchmark")
+
+
+async def _begin(runner: Runner) -> None:
+    """As far as the first slice. The engine's own parts are used, so that nothing is measured that it does not do."""
+    runner.log.load()
+    await runner._desk.open("BTC", "USD")
+    await runner._create()
+    await runner.log.record(ParentTaken(epoch=1, owner="benchmark"))
+    runner._desk.mark_used(runner.state)
+
+
+async def _work(runner: Runner, each: int) -> None:
+    leg = cast(TwapLeg, runner._plan.legs[0])
+    for number in range(1, each + 1):
+        await _slice(runner._work, 0, leg, Slice(number, runner._clock.now(), _QTY, _QTY * number))
