@@ -1,17 +1,22 @@
 #!/bin/sh
 # From finished sale to treasury: everything that a settlement officer records for one case, then the proof that nothing
-# is left over. It goes on where a sale has ended:
+# is left over. It goes on where examples/beijing_case.sh has ended, in the same FOLDER:
 #
-#   EXECUTOR_JOURNAL=...  the record of the case
-#   CASE=...              the case; its sale is finished
-#   SETTLER=...           who records: settlement in this case
-#   SECOND=... KEY=...    who signs besides, checker or risk, and the file of their private key
-#   WORK=...              a folder for the files of this example
+#   examples/beijing_case.sh FOLDER && examples/beijing_settlement.sh FOLDER
 #
 # The papers of venues and banks are made up here from the record, with invented fees and an invented rate. In a real case
-# they are what the venue and the bank have sent. STEPS says which steps are done; leave one out and see it missing.
+# they are what the venue and the bank have sent. STEPS says which steps are done: leave one out and see it missing. For
+# another case set CASE, SETTLER (settlement in it), SECOND (checker or risk) and KEY (the file of the second's key).
 set -eu
-: "${EXECUTOR_JOURNAL:?}" "${CASE:?}" "${SETTLER:?}" "${SECOND:?}" "${KEY:?}" "${WORK:?}"
+[ $# = 1 ] || { echo "usage: $0 FOLDER, in which examples/beijing_case.sh has run" >&2; exit 2; }
+project=$(cd "$(dirname "$0")/.." && pwd)
+command -v executor >/dev/null || PATH="$project/.venv/bin:$PATH"
+WORK=$1
+EXECUTOR_JOURNAL=${EXECUTOR_JOURNAL:-$WORK/journal.sqlite}
+CASE=${CASE:-BJ-2026-0601}
+SETTLER=${SETTLER:-wang-fang}
+SECOND=${SECOND:-li-wei}
+KEY=${KEY:-$WORK/$SECOND.key}
 STEPS=${STEPS:-deposit statements withdrawal bank safe conversion case_account receipt delivery release}
 export EXECUTOR_JOURNAL
 PYTHON=${PYTHON:-python3}

@@ -50,6 +50,18 @@ def test_the_beijing_case(tmp_path: Path) -> None:
     assert all(Decimal(fill["px"]) >= 90_000 for fill in fills)
     assert "completed  all sold" in said
     assert "with 95 % confidence" in said
+    settled(tmp_path)
+
+
+def settled(folder: Path) -> None:
+    """The same case goes on to the treasury; what is not there yet is missing, not assumed."""
+    assert call("reconcile", "check", "BJ-2026-0601", "--journal", folder / "journal.sqlite").returncode == 9
+    said, _ = played("beijing_settlement.sh", folder)
+    assert "residual zero" in said
+    rows = objects(call("ledger", "balance", "BJ-2026-0601", "--json", "--journal", folder / "journal.sqlite").stdout)
+    held = {(row["account"], row["currency"]) for row in rows}
+    assert ("treasury", "CNY") in held
+    assert not {("deposit_held", "USD"), ("case_account", "CNY"), ("reserved", "BTC")} & held
 
 
 def test_the_shanghai_case(tmp_path: Path) -> None:
@@ -69,7 +81,7 @@ def test_the_shanghai_case(tmp_path: Path) -> None:
     assert (recall["kind"], recall["agreed_by"]) == ("recall", ["he-jing", "sun-hao"])
 
 
-@pytest.mark.parametrize("name", ["beijing_case.sh", "shanghai_case.sh", "setup.sh"])
+@pytest.mark.parametrize("name", ["beijing_case.sh", "beijing_settlement.sh", "shanghai_case.sh", "setup.sh"])
 def test_the_scripts_are_executable_or_read_and_have_no_faults_of_syntax(name: str) -> None:
     script = ROOT / "examples" / name
     assert os.access(script, os.X_OK) == (name != "setup.sh")
