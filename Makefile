@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-failover strace postgresql lint format bench lock clean
+.PHONY: help demo test test-crash test-failover strace postgresql pdf-tools lint format bench lock clean
 
 BIN := .venv/bin
 PYTHON ?=
@@ -28,7 +28,7 @@ help:
 demo: .venv/ready-to-run
 	@$(BIN)/executor demo
 
-test: .venv/ready-to-test strace postgresql
+test: .venv/ready-to-test strace postgresql pdf-tools
 	@echo '== format: ruff format --check'
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
 	@echo '== lint: ruff check'
@@ -104,6 +104,19 @@ postgresql:
 		(apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends postgresql) >/dev/null && exit 0; \
 	fi; \
 	echo 'PostgreSQL is missing: its tests will be SKIPPED. On Debian or Ubuntu: apt-get install postgresql' >&2
+
+# A report as PDF needs fonts and libraries that are no Python packages; its tests read it with poppler. Without them
+# these tests are skipped, and the test run says so.
+pdf-tools:
+	@command -v pdftotext >/dev/null && ls /usr/share/fonts/opentype/noto/NotoSerifCJK-Regular.ttc >/dev/null 2>&1 && \
+		ldconfig -p | grep -q libharfbuzz-subset && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing fonts and PDF tools, for the tests of the report.'; \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends fonts-noto-cjk fontconfig \
+			libpangoft2-1.0-0 libharfbuzz-subset0 poppler-utils) >/dev/null && exit 0; \
+	fi; \
+	echo 'PDF tools are missing: tests of the report will be SKIPPED. On Debian or Ubuntu: apt-get install' \
+		'fonts-noto-cjk fontconfig libpangoft2-1.0-0 libharfbuzz-subset0 poppler-utils' >&2
 
 # The development lock holds all that the run-time lock holds, so it makes both ready.
 .venv/ready-to-test: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python

@@ -39,7 +39,7 @@ def record_key(file: Path, name: str) -> None:
 def checkpoint(journal: Place | None) -> None:
     """Give every committed event its place and sign the trees that grew. A run does this by itself. The checkpoints go
     to stdout: what someone else keeps of them, nobody can take back."""
-    place = _existing(journal_path(journal))
+    place = existing(journal_path(journal))
     leaves = open_leaves(place)
     try:
         notes = Sequencer(leaves, read_or_new(record_key_path(place), RECORD)).advance(SystemClock().now())
@@ -56,10 +56,10 @@ def checkpoint(journal: Place | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def verify(journal: Place | None, keys: Path | None, seen: Path | None, head: Path | None, as_json: bool) -> None:
     """Check the whole record; exit code 8 and the first bad line if it is not good."""
-    place = _existing(journal_path(journal))
+    place = existing(journal_path(journal))
     trusted = _notes(seen) if seen else []
     with looking(place) as run:
-        verdict = verified(run, _verifiers(keys, place), trusted)
+        verdict = verified(run, verifiers(keys, place), trusted)
     if head is not None:
         head.write_text(joined(verdict.heads), encoding="utf-8")
     names = ("events", "read", "trees", "checkpoints", "cosignatures", "waiting")
@@ -83,9 +83,9 @@ def export(case_id: str, folder: Path, journal: Place | None, keys: Path | None)
     and verify.py, which needs nothing but Python."""
     if folder.exists() and any(folder.iterdir()):
         raise InputRefused(f"{folder} is not empty; evidence goes into a folder of its own")
-    place = _existing(journal_path(journal))
+    place = existing(journal_path(journal))
     with looking(place) as run:
-        files = exported(run, case_id, _verifiers(keys, place))
+        files = exported(run, case_id, verifiers(keys, place))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -107,7 +107,7 @@ def cosignature(case_id: str, note: Path, witnesses: Path, journal: Place | None
     from executor.journal.witness import cosign
 
     (offered,) = _notes(note)
-    leaves = open_leaves(_existing(journal_path(journal)))
+    leaves = open_leaves(existing(journal_path(journal)))
     try:
         with leaves.turn() as turn:
             held = _held(turn, _tree(case_id), Checkpoint.parse(offered.text).size)
@@ -126,7 +126,7 @@ def request(case_id: str, file: Path, journal: Place | None) -> None:
     """Write a timestamp request (.tsq) for the last checkpoint of CASE; send it to an authority as you like."""
     from executor.journal.witness import timestamp_request
 
-    with looking(_existing(journal_path(journal))) as run:
+    with looking(existing(journal_path(journal))) as run:
         held = _held(Turn(run), _tree(case_id), None)
     file.write_bytes(timestamp_request(held))
     click.echo(f"for size {Checkpoint.parse(held.text).size}", err=True)
@@ -142,7 +142,7 @@ def timestamp(case_id: str, answer: Path, size: int, roots: Path, journal: Place
     """Check an authority's ANSWER (.tsr) over the checkpoint of CASE at --size and keep it beside the checkpoint."""
     from executor.journal.witness import timestamped
 
-    leaves = open_leaves(_existing(journal_path(journal)))
+    leaves = open_leaves(existing(journal_path(journal)))
     try:
         with leaves.turn() as turn:
             token = answer.read_bytes()
@@ -153,13 +153,15 @@ def timestamp(case_id: str, answer: Path, size: int, roots: Path, journal: Place
     click.echo(f"checkpoint {size} existed at {at.isoformat()}")
 
 
-def _existing(place: Place) -> Place:
+def existing(place: Place) -> Place:
+    """The place of a journal that is there. Raises ``InputRefused``."""
     if isinstance(place, Path) and not place.is_file():
         raise InputRefused(f"there is no journal at {place}: name it with --journal, or run a mandate first")
     return place
 
 
-def _verifiers(keys: Path | None, place: Place) -> list[VerifierKey]:
+def verifiers(keys: Path | None, place: Place) -> list[VerifierKey]:
+    """The keys in the file given, else the public half of the record's own."""
     return read_verifiers(keys or public_path(record_key_path(place)))
 
 

@@ -40,6 +40,8 @@ _COMMANDS = {
     "checkpoint": ("executor.cli.evidence", "Sign the record as it stands now."),
     "verify": ("executor.cli.evidence", "Check the whole record; names the first bad line."),
     "export": ("executor.cli.evidence", "Write a case as evidence, with a verifier that needs only Python."),
+    "report": ("executor.cli.report", "The disposal report of a case, Chinese and English, HTML and PDF."),
+    "bundle": ("executor.cli.report", "All the evidence of a case in one zip, with the verifier."),
     "tca": ("executor.cli.tca", "How well a parent order or a case was executed, with definitions."),
     "attest": ("executor.cli.evidence", "Witness cosignatures and timestamps on checkpoints."),
     "simulate": ("executor.cli.simulate", "Seeded worlds full of faults: shows that nothing is sold twice."),

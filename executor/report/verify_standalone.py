@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 HERE = [""]  # the file and the line that is being looked at
 WRONG = ValueError, LookupError, TypeError, AttributeError, ArithmeticError
-NAMES = "events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt"
+NAMES = "events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt", "ledger.jsonl"  # the last may be absent
 # Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, ROOT, NEUTRAL = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P), (0, 1, 1, 0)
@@ -88,9 +88,10 @@ def read_checkpoints(written: str, key: tuple[str, bytes, bytes]) -> dict[int, t
         before = base64.b64encode(sha256(text.encode())).decode()
     return found
 
-def balanced(entries: list[dict[str, Any]]) -> bool:
-    """True if the postings add up to nothing in every unit: what one account gives another receives."""
-    return not any(sum(Decimal(e["amount"]) for e in entries if e["unit"] == u) for u in {e["unit"] for e in entries})
+def balanced(entries: list[dict[str, Any]], unit: str) -> None:
+    """Postings add up to nothing in every unit: what one account gives another receives."""
+    for name in {each[unit] for each in entries}:
+        need(sum(Decimal(e["amount"]) for e in entries if e[unit] == name) == 0, f"{name}: the sum is not zero")
 
 def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> None:
     """What an event does to its parent order: no trade twice, not more than was ordered, no price under the floor."""
@@ -115,9 +116,10 @@ def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> Non
         need(parent["sold"] + Decimal(event["leaves_qty"]) == Decimal(parent["qty"]), "the rest is another")
         parent["end"] = "finished"
 
-def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[bytes, str]]) -> dict[str, Any]:
-    """Every line is the leaf that was sequenced, canonical, the next of its stream; every root is the signed one."""
-    versions, parents, trades, peaks, covered, last = {}, {}, set(), [], 0, max(heads)  # type: ignore[var-annotated]
+def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[bytes, str]]) -> Any:
+    """Every line is the leaf that was sequenced, canonical, the next of its stream; every root is the signed one.
+    The parent orders and the fills, by stream and by stream and version."""
+    versions, parents, fills, trades, peaks, covered, last = {}, {}, {}, set(), [], 0, max(heads)  # type: ignore[var-annotated]
     for index, raw in enumerate(lines):
         HERE[0], node, level = f"events.jsonl, line {index + 1}", sha256(b"\0", raw), index
         line = json.loads(raw)
@@ -130,6 +132,10 @@ def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[
         versions[stream] = version
         if stream.startswith("parent/"):
             fold(parents.setdefault(stream, {}), trades, event)
+        balanced(event.get("postings", []), "currency")
+        if event["kind"] == "FillRecorded":
+            sold = ("sold", Decimal(event["qty"])), (f"venue_cash:{event['venue']}", Decimal(event["notional"]))
+            fills[f"{stream}#{version}"] = set(sold)
         while level & 1:  # RFC 6962: complete subtrees of equal size are joined
             node, level = sha256(b"\1", peaks.pop(), node), level >> 1
         peaks.append(node)
@@ -140,7 +146,16 @@ def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[
             covered = index + 1
     HERE[0] = f"events.jsonl, line {len(lines) + 1}"
     need(last == len(lines) == len(leaves), "sequenced and signed, and missing")
-    return parents
+    return parents, fills
+
+def read_ledger(lines: list[bytes], fills: dict[str, Any]) -> None:
+    """The books that go with the record: every set sums to zero; each fill is booked once, as it was recorded."""
+    for number, raw in enumerate(lines, 1):
+        HERE[0], row = f"ledger.jsonl, line {number}", json.loads(raw)
+        balanced(row["entries"], "unit")
+        booked = {(each["account"], Decimal(each["amount"])) for each in row["entries"]}
+        need(row["kind"] != "FillRecorded" or fills.pop(row["ref"]) <= booked, "not what the record says of this fill")
+    need(not fills, f"no line books {next(iter(fills), '')}")
 
 def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     """Check a record; what to tell the reader. Raises an error with the first thing that is wrong."""
@@ -155,7 +170,9 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     HERE[0] = f"events.jsonl, line {len(lines)}, or leaves.txt, line {len(leaves)}"
     need(lines.pop() == b"" == leaves.pop(), "cut short")
     with localcontext(prec=100):  # amounts are exact
-        parents = read_events(lines, leaves, heads)
+        parents, fills = read_events(lines, leaves, heads)
+        if "ledger.jsonl" in files:
+            read_ledger(files["ledger.jsonl"].splitlines(), fills)
     said = [f"{p['sold']} of {p['qty']} {p['asset']} sold, {p['end']}: {each}" for each, p in parents.items()]
     said += [f"signed by the key with the SHA-256 {sha256(key[2]).hex()}: compare it with what was published"]
     return "\n".join([f"{len(lines)} events, {len(heads)} checkpoints; the last:", heads[max(heads)][1], *said, "OK\n"])
@@ -163,7 +180,8 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
 if __name__ == "__main__":
     folder, given, seen = [*sys.argv[1:4], *[".", "", ""][len(sys.argv) - 1 :]]
     try:
-        files = {name: (pathlib.Path(folder) / name).read_bytes() for name in NAMES}
+        there = [path for path in map(pathlib.Path(folder).joinpath, NAMES) if path.exists()]
+        files = {path.name: path.read_bytes() for path in there}
         sys.stdout.write(verify(files, given, pathlib.Path(seen).read_text("utf-8") if seen else ""))
     except (OSError, *WRONG) as wrong:
         sys.stdout.write(f"NO: {HERE[0]}: {wrong}\n")

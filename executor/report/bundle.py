@@ -1,0 +1,121 @@
+"""The evidence bundle of a case: one zip with the record, all that was derived from it, and the means to check both.
+
+The same record and the same inputs give the same bytes. Nothing that looks like key material ever goes in."""
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from importlib.resources import files as resources
+from pathlib import PurePosixPath
+
+from executor.domain.canonical import canonical
+from executor.domain.settlement_events import StatementImported
+from executor.errors import RuleRefused
+from executor.report import page
+from executor.report.casefile import CaseFile
+from executor.report.postings import postings_file
+from executor.report.words import LANGUAGES
+
+_KEYS = re.compile(
+    rb"PRIVATE\+KEY\+|-----BEGIN [A-Z ]*PRIVATE KEY|\b[xyzt]prv[1-9A-HJ-NP-Za-km-z]{90,}|\bAGE-SECRET-KEY-1",
+)
+_WIF = re.compile(rb"(?<![1-9A-HJ-NP-Za-km-z])[59KLc][1-9A-HJ-NP-Za-km-z]{50,51}(?![1-9A-HJ-NP-Za-km-z])")
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_FILLS = ("at", "parent", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional", "fee", "fee_asset")
+_STATED = ("trade_id", "qty", "px", "notional", "fee", "fee_asset", "at", "note")
+
+
+def bundle_files(
+    case: CaseFile, exported: Mapping[str, bytes], reports: Mapping[str, bytes], inputs: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Every file by name. ``exported`` is what verify.py checks, ``inputs`` what prices were computed from."""
+    found = dict(exported)
+    found["ledger.jsonl"] = postings_file(case.books)
+    found["fills.csv"] = _csv(_FILLS, _fill_rows(case))
+    for _, frozen in case.frozen:
+        found[f"plan/{frozen.plan_hash}.json"] = canonical(frozen.frozen)
+    for sale in case.sales:
+        spec = sale.state.spec
+        found.setdefault(f"plan/{spec.plan_hash}.json", canonical({"case_id": spec.case_id, "plan": spec.plan}))
+    if case.opened is not None:
+        found["mandate.json"] = canonical(case.opened.mandate)
+    found |= _statements(case)
+    found |= {f"benchmark/{name}": content for name, content in inputs.items()}
+    found |= {f"report/{name}": content for name, content in reports.items()}
+    for language in LANGUAGES:
+        text = (resources(page) / f"readme.{language}.md").read_text("utf-8")
+        found[f"README.{language}.md"] = text.replace("CASE", case.case_id).encode()
+    sums = "".join(f"{hashlib.sha256(found[name]).hexdigest()}  {name}\n" for name in sorted(found))
+    return found | {"SHA256SUMS": sums.encode()}
+
+
+def refuse_keys(found: Mapping[str, bytes], secrets: Iterable[str] = ()) -> None:
+    """Raise ``RuleRefused`` if a file holds what looks like a private key, or one of the ``secrets`` known here. The
+    message never holds any of it."""
+    known = [secret.encode() for secret in secrets if len(secret) >= 8]
+    for name, content in found.items():
+        if _KEYS.search(content) or any(_is_wif(text.decode()) for text in _WIF.findall(content)):
+            raise RuleRefused(
+                f"{name} holds what looks like a private key; nothing was written. Find out how it came there"
+            )
+        if any(secret in content for secret in known):
+            raise RuleRefused(f"{name} holds a secret of this machine; nothing was written. Find out how it came there")
+
+
+def zipped(found: Mapping[str, bytes], dated: datetime) -> bytes:
+    """The files as a zip, dated by the record: the same files always give the same bytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(found):
+            entry = zipfile.ZipInfo(name, dated.timetuple()[:6])
+            entry.compress_type, entry.external_attr, entry.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
+            archive.writestr(entry, found[name])
+    return packed.getvalue()
+
+
+def _fill_rows(case: CaseFile) -> Iterable[list[str]]:
+    for sale, fill in case.fills():
+        order = sale.orders[fill.client_order_id]
+        row = [fill.at.isoformat(), sale.state.spec.parent_id, fill.venue, order.method, fill.client_order_id]
+        yield [
+            *row,
+            fill.trade_id,
+            *(f"{each:f}" for each in (fill.qty, fill.px, fill.notional, fill.fee)),
+            fill.fee_asset,
+        ]
+
+
+def _statements(case: CaseFile) -> dict[str, bytes]:
+    """The venues' papers as they were read, one file for each file that was imported."""
+    rows: dict[str, list[list[str]]] = {}
+    for entry in case.books.entries.values():
+        event = entry.event
+        if isinstance(event, StatementImported):
+            name = f"statements/{event.venue}-{event.sha256[:12]}-{PurePosixPath(event.file).stem}.csv"
+            for row in event.rows:
+                amounts = [f"{each:f}" for each in (row.qty, row.px, row.notional, row.fee)]
+                rows.setdefault(name, []).append([row.trade_id, *amounts, row.fee_asset, row.at.isoformat(), row.note])
+    return {name: _csv(_STATED, found) for name, found in rows.items()}
+
+
+def _csv(columns: Iterable[str], rows: Iterable[list[str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _is_wif(text: str) -> bool:
+    """True for a private key in wallet import format: Base58Check over a byte of the network and 32 or 33 more."""
+    number = 0
+    for each in text:
+        number = number * 58 + _BASE58.index(each)
+    raw = number.to_bytes(40, "big").lstrip(b"\0")
+    body, check = raw[:-4], raw[-4:]
+    good = hashlib.sha256(hashlib.sha256(body).digest()).digest()[:4] == check
+    return good and body[:1] in (b"\x80", b"\xef") and len(body) in (33, 34)

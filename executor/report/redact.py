@@ -1,0 +1,93 @@
+"""The redacted variant of a report: the same figures, with code names for people, bodies and venues, and addresses,
+accounts and references masked. It works on the finished blocks, so that nothing can slip in beside it."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from executor.report.blocks import Block, Chart, Code, Table
+from executor.report.casefile import CaseFile
+from executor.report.words import Words
+
+_KEPT = 4  # characters shown at the beginning of a masked text
+_BODIES = ("authority", "bureau", "platform", "institution", "overseas_agent", "legal_basis")
+_NAMES = {"zh": ("人员", "单位", "平台"), "en": ("Person ", "Body ", "Venue ")}
+
+
+def masked(text: str) -> str:
+    """The beginning and the end of a text; nothing of a short one."""
+    return f"{text[:_KEPT]}…{text[-2:]}" if len(text) > _KEPT + 6 else "…"
+
+
+def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
+    """A function that redacts a block (or a text) of this case."""
+    changes = _changes(case, words)
+    # Longest first: a name that is part of another must not break it up. Whole words only, where there are words.
+    parts = [_bounded(each) for each in sorted(changes, key=len, reverse=True)]
+    pattern = re.compile("|".join(parts)) if parts else None
+
+    def text(value: str) -> str:
+        return pattern.sub(lambda found: changes[found[0]], value) if pattern else value
+
+    def redact(block: Block) -> Block:
+        if isinstance(block, str):
+            return text(block)
+        if isinstance(block, Chart):
+            return Chart(text(block.caption), text(block.svg))
+        if isinstance(block, Code):
+            return block  # commands and the signed head of the record: changed, they would be worthless
+        coded = [kind == "c" for _, kind in block.columns]
+        rows = [
+            [_ids(cell, words) if code else text(cell) for cell, code in zip(row, coded, strict=True)]
+            for row in block.rows
+        ]
+        return Table(
+            **{name: getattr(block, name) for name in ("columns", "caption", "facts", "small", "listing")}, rows=rows
+        )
+
+    return redact
+
+
+def _ids(cell: str, words: Words) -> str:
+    """Each line of a cell of ids: what stands after a label is masked."""
+    lines = []
+    for line in cell.split("\n"):
+        label, colon, value = line.partition(words("colon"))
+        lines.append(f"{label}{colon}{masked(value)}" if colon else masked(line))
+    return "\n".join(lines) if cell else cell
+
+
+def _bounded(text: str) -> str:
+    before = r"(?<![A-Za-z0-9])" if text[0].isascii() and text[0].isalnum() else ""
+    after = r"(?![A-Za-z0-9])" if text[-1].isascii() and text[-1].isalnum() else ""
+    return f"{before}{re.escape(text)}{after}"
+
+
+def _changes(case: CaseFile, words: Words) -> dict[str, str]:
+    """What is replaced by what. Code names are given in the order in which the record names them."""
+    person, body, venue = _NAMES[words.language]
+    told, changes = case.mandate, dict[str, str]()
+    people = list(dict.fromkeys([*case.roles, *case.names]))
+    for number, each in enumerate(people, start=1):
+        changes[each] = changes[case.name(each)] = f"{person}{number}"
+    for number, name in enumerate((n for n in _BODIES if told.get(n)), start=1):
+        changes[str(told[name])] = f"{body}{number}"
+    names = {name for sale in case.sales for name in sale.state.spec.venues}
+    for number, each in enumerate(sorted(names)):
+        changes[each] = f"{venue}{chr(65 + number)}"
+    hidden: set[str] = {str(told[name]) for name in ("proceeds_account",) if told.get(name)}
+    for holding in told.get("holdings", ()):
+        hidden |= {
+            holding.get("seizure_ref", ""),
+            *holding.get("source_addresses", ()),
+            *holding.get("transactions", ()),
+        }
+    for each in (*told.get("documents", ()), *(told.get("affiliates") or ())):
+        hidden.add(each["name"])
+    for entry in case.books.entries.values():
+        event: Any = entry.event
+        named = (getattr(event, name, "") for name in ("bank", "to_account", "account", "issuer", "receipt"))
+        hidden |= {each for each in (*named, *getattr(event, "evidence", {}).values()) if isinstance(each, str)}
+    hidden |= {incident.where for incident in case.incidents}
+    changes |= {each: masked(each) for each in hidden if len(each) > 2 and each not in changes}
+    return {key: value for key, value in changes.items() if key}

@@ -1,0 +1,162 @@
+"""The sections on settlement, deposit, execution quality and verification."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from executor.domain.chain import BREAK, MISSING
+from executor.domain.settlement_events import (
+    BankCredited,
+    CaseAccountCredited,
+    DepositPosted,
+    DepositReleased,
+    FiatWithdrawn,
+    FxConverted,
+    ProceedsDelivered,
+    ReceiptRecorded,
+    SafeApproved,
+)
+from executor.report.blocks import Code, Section, Table, facts
+from executor.report.casefile import CaseFile
+from executor.report.figures import figure
+from executor.report.measures import MEASURES
+from executor.report.sections_sale import heads
+from executor.report.words import Words, grouped, percent
+
+_STEPS: dict[type, tuple[str, str]] = {
+    FiatWithdrawn: ("withdrawal", "venue"),
+    BankCredited: ("bank", "bank"),
+    SafeApproved: ("safe", ""),
+    FxConverted: ("conversion", "bank"),
+    CaseAccountCredited: ("case_account", "account"),
+    ReceiptRecorded: ("receipt", "issuer"),
+    ProceedsDelivered: ("delivery", "to"),
+}
+
+
+def settlement(case: CaseFile, words: Words) -> Section:
+    """Each paper of the chain, then each step: agrees, missing or differs."""
+    section = Section("settlement", words("section.settlement"), [words("text.settlement")])
+    rows = []
+    for entry in case.books.standing():
+        step = _STEPS.get(type(entry.event))
+        if step is not None:
+            rows.append(_paper(entry.at, entry.event, step, words))
+    if rows:
+        columns = heads(words, ("at", "d"), ("step", "t"), ("account", "t"), ("amount", "n"), ("charge", "n"))
+        columns += heads(words, ("received", "n"), ("reference", "c"))
+        section.blocks.append(Table(columns, rows))
+    verdict = case.verdict
+    if verdict is None:
+        return section
+    if verdict.zero:
+        section.blocks.append(words("text.settled_zero"))
+    else:
+        section.blocks.append(words("text.settled_open", missing=len(verdict.missing), breaks=len(verdict.breaks)))
+    lines = [
+        [
+            words.term("chain", line.chain),
+            words.term("line", line.name),
+            words.term("mark", line.status),
+            words.listed([f"{grouped_all(amount)} {currency}" for currency, amount in line.residual.items() if amount])
+            if line.status in (BREAK, MISSING)
+            else "0",
+        ]
+        for line in verdict.lines
+    ]
+    columns = heads(words, ("item", "t"), ("step", "t"), ("status", "t"), ("residual", "n"))
+    section.blocks.append(Table(columns, lines))
+    matching = verdict.matching
+    section.blocks.append(words("text.papers", stated=len(matching.stated), queue=len(matching.queue)))
+    return section
+
+
+def _paper(at: Any, event: Any, step: tuple[str, str], words: Words) -> list[str]:
+    name, place = step
+    came, went = _net(event, words)
+    where = words.term("delivered", str(getattr(event, place))) if place else ""
+    charge = getattr(event, "charge", None) if name != "withdrawal" else event.fee
+    if name == "conversion":
+        where = f"{where}\n{words('label.rate')} {event.rate}"
+        charge_text = words.money(charge, event.to_currency)
+    else:
+        charge_text = "" if charge is None else words.money(charge, event.currency)
+    evidence = "\n".join(f"{words.term('evidence', k)}{words('colon')}{v}" for k, v in event.evidence.items())
+    return [words.short(at), words.term("line", name), where, came, charge_text, went, evidence]
+
+
+def _net(event: Any, words: Words) -> tuple[str, str]:
+    net = getattr(event, "net", event.amount)
+    currency = getattr(event, "to_currency", event.currency)
+    return words.money(event.amount, event.currency), words.money(net, currency)
+
+
+def grouped_all(amount: Decimal) -> str:
+    """Every digit, at least two decimals."""
+    return grouped(amount, max(2, -int(amount.as_tuple().exponent)))
+
+
+def deposit(case: CaseFile, words: Words) -> Section:
+    """What was posted and what released it."""
+    section = Section("deposit", words("section.deposit"), [words("text.deposit")])
+    rows = []
+    for entry in case.books.standing():
+        event = entry.event
+        if isinstance(event, DepositPosted | DepositReleased):
+            posted = isinstance(event, DepositPosted)
+            form = words.term("form", event.form) if isinstance(event, DepositPosted) else event.receipt
+            evidence = "\n".join(f"{words.term('evidence', k)}{words('colon')}{v}" for k, v in event.evidence.items())
+            name = "deposit_posted" if posted else "deposit_released"
+            amount = words.money(event.amount, event.currency)
+            rows.append([words.short(entry.at), words.term("line", name), amount, form, evidence, case.name(event.who)])
+    if not rows:
+        section.blocks.append(words("text.deposit_missing"))
+        return section
+    columns = heads(words, ("at", "d"), ("step", "t"), ("amount", "n"), ("terms", "c"), ("evidence", "c"), ("who", "t"))
+    section.blocks.append(Table(columns, rows))
+    return section
+
+
+def quality(case: CaseFile, words: Words) -> Section:
+    """Every measure of the whole sale beside its definition."""
+    section = Section("quality", words("section.quality"), [words("text.quality"), words("text.quality_identity")])
+    chinese = words.language == "zh"
+    for sale in case.sales:
+        rows = []
+        for name, measure in MEASURES.items():
+            if name in sale.quality.whole:
+                value = _value(sale.quality.whole[name], measure.unit, words)
+                label, told = (measure.name_zh, measure.zh) if chinese else (measure.name_en, measure.en)
+                rows.append([label, value, told])
+        columns = heads(words, ("measure", "t"), ("value", "n"), ("definition", "t"))
+        section.blocks.append(Table(columns, rows, small=True))
+    return section
+
+
+def _value(value: Fraction | None, unit: str, words: Words) -> str:
+    if value is None:
+        return words("not_recorded")
+    if unit == "share":
+        return percent(value)
+    if unit in ("px", "money"):
+        return grouped(value, 2)
+    if unit == "qty":
+        return grouped(value, 8)
+    shown = figure(value, unit) or ""
+    chinese = words.language == "zh"
+    return f"{shown} {'基点' if chinese else 'bps'}" if unit == "bps" else f"{shown} {'秒' if chinese else 's'}"
+
+
+def verification(case: CaseFile, words: Words, *, attached: bool) -> Section:
+    """Three commands, and what they prove."""
+    section = Section("verify", words("section.verify"), [words("text.verify")])
+    unpack = f"unzip {case.case_id}.zip -d {case.case_id} && cd {case.case_id}"
+    section.blocks.append(Code(f"{unpack}\nsha256sum --check SHA256SUMS\npython3 verify.py"))
+    section.blocks.append(words("text.verify_says", events=len(case.lines), checkpoints=case.checkpoints))
+    section.blocks.append(words("text.verify_limits"))
+    if attached:
+        section.blocks.append(words("text.verify_attached"))
+    section.blocks.append(facts([(words("text.fingerprint"), case.fingerprint), (words("text.key"), case.key)]))
+    section.blocks.append(words("text.last_checkpoint") + words("colon"))
+    section.blocks.append(Code(case.head.rstrip("\n")))
+    return section

@@ -1,0 +1,314 @@
+"""The sections on price, quotes, orders, fills, fees and incidents, and the annexes that list everything."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+from executor.domain.events import FillRecorded, QuotesAsked, SliceStarted
+from executor.domain.money import ZERO, add
+from executor.report.blocks import Block, Chart, Kind, Section, Table
+from executor.report.casefile import CaseFile, Sale
+from executor.report.charts import cumulative_chart, price_chart, share_chart
+from executor.report.figures import figure
+from executor.report.market_seen import seen_by_engine
+from executor.report.sections_case import qty
+from executor.report.words import Words, grouped, percent
+
+_QTY = 8  # decimals of a quantity in the body
+
+
+def heads(words: Words, *columns: tuple[str, Kind]) -> list[tuple[str, Kind]]:
+    """Columns by the names of their labels."""
+    return [(words(f"label.{name}"), kind) for name, kind in columns]
+
+
+def price(case: CaseFile, words: Words) -> Section:
+    """The floor, what was computed for it, and how near any fill came."""
+    section = Section("price", words("section.price"), [words("text.price")])
+    for record in case.benchmarks:
+        terms = record.parameters
+        section.blocks.append(
+            words(
+                "text.benchmark",
+                px=words.money(Decimal(record.result), terms.currency),
+                trade_date=terms.trade_date,
+                days=terms.days,
+                source=terms.source,
+                pair=terms.pair,
+                method=words.term("average", terms.method),
+                file=record.file,
+                sha256=record.file_sha256,
+            )
+        )
+        rows = [
+            [day.day, "-" if day.close is None else grouped(Decimal(day.close), 2), str(day.candles), str(day.missing)]
+            for day in record.days
+        ]
+        columns = heads(words, ("day", "t"), ("close", "n"), ("candles", "n"), ("missing", "n"))
+        section.blocks.append(Table(columns, rows))
+    if not case.benchmarks:
+        section.blocks.append(words("text.no_benchmark"))
+    for sale in case.sales:
+        section.blocks.append(_nearest(sale, words))
+    return section
+
+
+def _nearest(sale: Sale, words: Words) -> str:
+    spec = sale.state.spec
+    under = sum(1 for fill in sale.fills if fill.px < spec.floor_px)
+    if under:
+        return words("text.price_below", count=under)
+    if not sale.fills:
+        return words("text.price_no_fill")
+    lowest = min(fill.px for fill in sale.fills)
+    bps = sale.quality.whole["floor_distance_worst_bps"]
+    shown = "" if bps is None else grouped(bps, 2)
+    return words("text.price_worst", fills=len(sale.fills), lowest=words.money(lowest, spec.quote_asset), bps=shown)
+
+
+def quotes(case: CaseFile, words: Words) -> Section:
+    """How many were asked and taken, by venue."""
+    section = Section("quotes", words("section.quotes"))
+    rounds = [made for sale in case.sales for made in sale.quality.rounds]
+    if not rounds:
+        section.blocks.append(words("text.no_quotes"))
+        return section
+    answers = [answer for made in rounds for answer in made.answers]
+    given = [answer for answer in answers if answer.px is not None]
+    taken = [answer for answer in answers if answer.chosen]
+    section.blocks.append(words("text.quotes", rounds=len(rounds), answers=len(given), chosen=len(taken)))
+    rows = []
+    for venue in sorted({answer.venue for answer in answers}):
+        own = [answer for answer in given if answer.venue == venue]
+        spreads = [answer.spread_bps for answer in own if answer.spread_bps is not None]
+        mean = sum(spreads, Fraction(0)) / len(spreads) if spreads else None
+        rows.append(
+            [
+                venue,
+                str(sum(1 for answer in answers if answer.venue == venue)),
+                str(len(own)),
+                str(sum(1 for answer in own if answer.chosen)),
+                "-" if mean is None else grouped(mean, 2),
+            ]
+        )
+    columns = heads(words, ("venue", "t"), ("rounds", "n"), ("answers", "n"), ("chosen", "n"), ("spread", "n"))
+    section.blocks.append(Table(columns, rows))
+    return section
+
+
+def sale(case: CaseFile, words: Words) -> Section:
+    """Orders and fills in sums, and the charts."""
+    section = Section("sale", words("section.sale"))
+    for each in case.sales:
+        spec, total = each.state.spec, each.state.total
+        section.blocks.append(
+            words(
+                "text.sale",
+                orders=total.children,
+                fills=total.fills,
+                sold=qty(total.cum_qty, spec.asset),
+                share=percent(Fraction(total.cum_qty) / Fraction(spec.qty)),
+            )
+        )
+        section.blocks.append(_parts(each, words))
+        section.blocks.append(_hours(each, words))
+        section.blocks += _charts(each, case, words)
+    return section
+
+
+def _parts(each: Sale, words: Words) -> Table:
+    rows, whole = [], Fraction(each.state.total.cum_qty)
+    for (venue, method), tally in sorted(each.state.routes.items()):
+        average = Fraction(tally.notional) / Fraction(tally.cum_qty) if tally.cum_qty else None
+        rows.append(
+            [
+                venue,
+                words.term("method", method),
+                str(tally.children),
+                str(tally.fills),
+                grouped(tally.cum_qty, _QTY),
+                percent(Fraction(tally.cum_qty) / whole) if whole else "-",
+                "-" if average is None else grouped(average, 2),
+                grouped(tally.notional, 2),
+            ]
+        )
+    columns = heads(words, ("venue", "t"), ("method", "t"), ("orders", "n"), ("fills", "n"), ("sold", "n"))
+    columns += heads(words, ("share", "n"), ("average", "n"), ("gross", "n"))
+    return Table(columns, rows)
+
+
+def _hours(each: Sale, words: Words) -> Table:
+    hours: dict[datetime, list[FillRecorded]] = {}
+    for fill in each.fills:
+        hours.setdefault(fill.at.replace(minute=0, second=0, microsecond=0), []).append(fill)
+    rows = []
+    for hour, fills in sorted(hours.items()):
+        sold, money = sums(fills)
+        prices = [fill.px for fill in fills]
+        rows.append(
+            [
+                words.hour(hour),
+                str(len(fills)),
+                grouped(sold, _QTY),
+                grouped(Fraction(money) / Fraction(sold), 2),
+                grouped(min(prices), 2),
+                grouped(max(prices), 2),
+                grouped(money, 2),
+            ]
+        )
+    columns = heads(words, ("hour", "d"), ("fills", "n"), ("sold", "n"), ("average", "n"), ("lowest", "n"))
+    return Table(columns + heads(words, ("highest", "n"), ("gross", "n")), rows)
+
+
+def sums(fills: Iterable[FillRecorded]) -> tuple[Decimal, Decimal]:
+    """Quantity and money of some fills."""
+    sold = money = ZERO
+    for fill in fills:
+        sold, money = add(sold, fill.qty), add(money, fill.notional)
+    return sold, money
+
+
+def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
+    if not each.fills:
+        return []
+    mids = [(mark.at, mark.mid) for mark in seen_by_engine(each.events).marks]
+    fills = [(fill.at, fill.px, each.orders[fill.client_order_id].method) for fill in each.fills]
+    benchmark = Decimal(case.benchmarks[-1].result) if case.benchmarks else None
+    sold, running = [(each.state.spec.starts_at, Fraction(0))], Fraction(0)
+    for fill in sorted(each.fills, key=lambda one: one.at):
+        running += Fraction(fill.qty)
+        sold.append((fill.at, running))
+    sold = [point for point in sold if point[0] >= min(each.fills[0].at - timedelta(days=1), sold[0][0])]
+    shares = [
+        (venue, values["filled_qty"] / running)
+        for venue, values in each.quality.groups["venue"].items()
+        if values["filled_qty"]
+    ]
+    decimals = 2 if running < 10 else 0
+    return [
+        Chart(words("chart.price"), price_chart(words, mids, fills, each.state.spec.floor_px, benchmark)),
+        Chart(words("chart.cumulative"), cumulative_chart(words, _planned(each), sold, decimals)),
+        Chart(words("chart.venues"), share_chart(words, shares)),
+    ]
+
+
+def _planned(each: Sale) -> list[tuple[datetime, Fraction]]:
+    """What had come due by each moment: every slice and every clip counts once, when it was first tried."""
+    seen: set[tuple[int, int]] = set()
+    points, running = [(each.state.spec.starts_at, Fraction(0))], Fraction(0)
+    for at, event in each.events:
+        if isinstance(event, SliceStarted | QuotesAsked) and (event.leg, event.slice) not in seen:
+            seen.add((event.leg, event.slice))
+            running += Fraction(event.planned_qty if isinstance(event, SliceStarted) else event.qty)
+            points.append((at, running))
+    return points
+
+
+def fees(case: CaseFile, words: Words) -> Section:
+    """Fees by venue and currency beside the gross amount."""
+    section = Section("fees", words("section.fees"), [words("text.fees")])
+    rows = []
+    for each in case.sales:
+        quote = each.state.spec.quote_asset
+        for (venue, method), tally in sorted(each.state.routes.items()):
+            for asset, fee in sorted(tally.fees.items()):
+                share = (
+                    f"{figure(Fraction(fee) * 10_000 / Fraction(tally.notional), 'bps')} bps" if asset == quote else ""
+                )
+                rows.append(
+                    [
+                        venue,
+                        words.term("method", method),
+                        words.money(tally.notional, quote),
+                        qty_or_money(fee, asset, words),
+                        share,
+                    ]
+                )
+    columns = heads(words, ("venue", "t"), ("method", "t"), ("gross", "n"), ("fee", "n"), ("share", "n"))
+    section.blocks.append(Table(columns, rows))
+    return section
+
+
+def qty_or_money(amount: Decimal, asset: str, words: Words) -> str:
+    """Money with two decimals, anything else with eight."""
+    return words.money(amount, asset) if asset in ("USD", "HKD", "CNY") else qty(amount, asset)
+
+
+def incidents(case: CaseFile, words: Words) -> Section:
+    """Everything that was not as planned."""
+    section = Section("incidents", words("section.incidents"))
+    if case.incidents:
+        section.blocks.append(words("text.incidents"))
+        rows = [
+            [words.short(each.at), words.term("incident", each.kind), each.where, each.detail, case.name(each.who)]
+            for each in case.incidents
+        ]
+        columns = heads(words, ("at", "d"), ("item", "t"), ("reference", "c"), ("detail", "t"), ("who", "t"))
+        section.blocks.append(Table(columns, rows))
+    else:
+        section.blocks.append(words("text.no_incidents"))
+    if case.waits:
+        section.blocks.append(words("text.waits", count=case.waits))
+    if case.unknowns:
+        section.blocks.append(words("text.unknowns", count=case.unknowns))
+    return section
+
+
+def all_fills(case: CaseFile, words: Words) -> Section:
+    """Annex: every fill, every digit."""
+    section = Section("fills", words("section.fills"), annex=True)
+    rows = []
+    for number, (each, fill) in enumerate(case.fills(), start=1):
+        method = words.term("method", each.orders[fill.client_order_id].method)
+        rows.append(
+            [
+                str(number),
+                words.short(fill.at),
+                fill.venue,
+                method,
+                fill.trade_id,
+                grouped_plain(fill.qty, 8),
+                grouped_plain(fill.px, 2),
+                grouped_plain(fill.notional, 8),
+                f"{grouped_plain(fill.fee, 8)} {fill.fee_asset}",
+            ]
+        )
+    columns = heads(words, ("number", "n"), ("at", "d"), ("venue", "t"), ("method", "t"), ("trade_id", "c"))
+    columns += heads(words, ("qty", "n"), ("px", "n"), ("gross", "n"), ("fee", "n"))
+    section.blocks.append(Table(columns, rows, listing=True))
+    return section
+
+
+def grouped_plain(value: Decimal, decimals: int) -> str:
+    """Every digit of ``value``, and at least so many decimals that a column of them is aligned."""
+    return grouped(value, max(decimals, -int(value.as_tuple().exponent)))
+
+
+def all_quotes(case: CaseFile, words: Words) -> Section:
+    """Annex: every answer to every request for quote."""
+    section = Section("quote_sheet", words("section.quote_sheet"), annex=True)
+    rows = []
+    number = 0
+    for each in case.sales:
+        for made in each.quality.rounds:
+            number += 1
+            for answer in made.answers:
+                rows.append(
+                    [
+                        str(number),
+                        words.short(made.asked_at),
+                        grouped(made.qty, _QTY),
+                        answer.venue,
+                        "-" if answer.px is None else grouped(answer.px, 2),
+                        "-" if answer.spread_bps is None else grouped(answer.spread_bps, 2),
+                        "-" if answer.rank is None else str(answer.rank),
+                        "-" if answer.response_s is None else grouped(answer.response_s, 3),
+                        words("yes" if answer.chosen else "no"),
+                        answer.refusal or "-",
+                    ]
+                )
+    columns = heads(words, ("number", "n"), ("at", "d"), ("qty", "n"), ("venue", "t"), ("px", "n"), ("spread", "n"))
+    columns += heads(words, ("rank", "n"), ("response", "n"), ("chosen", "t"), ("answer", "t"))
+    section.blocks.append(Table(columns, rows, listing=True))
+    return section

@@ -1,0 +1,157 @@
+"""The bundle, as a stranger unpacks it."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from executor.errors import RuleRefused
+from executor.exit_codes import ExitCode
+from executor.report.bundle import bundle_files, refuse_keys, zipped
+from executor.report.casefile import CaseFile
+from executor.report.figures import figure
+from tests.cli.commands import ROOT, call
+from tests.report.conftest import CASE
+from tests.report.test_report import needs_fonts
+
+EXAMPLE = ROOT / "config" / "examples" / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def unpacked(journal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with the example average in it, made by the command and unpacked."""
+    folder = tmp_path_factory.mktemp("bundle")
+    candles = EXAMPLE / "falling-20-day.csv"
+    computed = call("benchmark", "compute", EXAMPLE / "falling-20-day.toml", "--candles", candles, "--json")
+    (folder / "average.json").write_text(computed.stdout)
+    packed = folder / "case.zip"
+    given = ("--journal", journal, "--lang", "en", "--benchmark", folder / "average.json", candles)
+    done = call("bundle", CASE, packed, *given)
+    assert done.returncode == ExitCode.OK, done.stderr
+    again = call("bundle", CASE, packed, *given)
+    assert (again.returncode, "never overwritten" in again.stderr) == (ExitCode.USAGE, True)
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(folder / "out")
+    return folder / "out"
+
+
+def python(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Python alone: no site-packages, no environment."""
+    words = [sys.executable, "-I", "-S", *map(str, arguments)]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@needs_fonts
+def test_a_stranger_verifies_it(unpacked: Path, tmp_path: Path) -> None:
+    done = python(unpacked, "verify.py")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "OK"), done.stdout
+    sums = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=unpacked, check=False)
+    assert sums.returncode == 0
+    ledger = unpacked / "ledger.jsonl"
+    good = ledger.read_text()
+    try:
+        ledger.write_text(good.replace('"account":"sold","amount":"', '"account":"sold","amount":"1', 1))
+        assert "ledger.jsonl, line " in python(unpacked, "verify.py").stdout
+        lines = [line for line in good.splitlines() if '"kind":"FillRecorded"' in line]
+        ledger.write_text(good.replace(lines[3] + "\n", ""))
+        assert "no line books parent/" in python(unpacked, "verify.py").stdout
+        ledger.write_text(good + lines[0] + "\n")
+        assert "NO: ledger.jsonl" in python(unpacked, "verify.py").stdout
+    finally:
+        ledger.write_text(good)
+
+
+@needs_fonts
+def test_a_stranger_computes_the_average_and_the_shortfall_again(
+    unpacked: Path, finished: tuple[CaseFile, dict[str, bytes]]
+) -> None:
+    """With 20 lines of Python and nothing installed: the same digits."""
+    script = Path(__file__).with_name("stranger.py")
+    assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 25
+    done = python(unpacked, script)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    record = json.loads((unpacked / "benchmark" / "average.json").read_text())
+    assert round(Fraction(found["average"]), record["parameters"]["decimals"]) == Fraction(record["result"])
+    whole = finished[0].sales[0].quality.whole
+    assert found["left"] == "0"
+    assert Fraction(found["shortfall"]) == whole["is_total"]
+    report = (unpacked / "report" / "report-en.html").read_text()
+    assert Decimal(figure(whole["is_total"], "money") or "").quantize(
+        Decimal("0.01")
+    ).to_eng_string() in report.replace(",", "")
+    assert record["result"].rstrip("0").split(".")[0] in report.replace(",", "")
+
+
+@needs_fonts
+def test_what_is_in_it(unpacked: Path) -> None:
+    names = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert {"README.zh.md", "README.en.md", "mandate.json", "fills.csv", "keys.txt", "report/report-en.pdf"} <= names
+    assert {"benchmark/average.json", "benchmark/falling-20-day.csv"} <= names
+    assert sum(name.startswith("statements/") for name in names) == 2
+    (plan,) = [name for name in names if name.startswith("plan/")]
+    created = next(
+        json.loads(line)["event"]
+        for line in (unpacked / "events.jsonl").read_text().splitlines()
+        if "ParentCreated" in line
+    )
+    assert created["plan_hash"] in plan
+
+
+def test_an_average_that_does_not_come_from_its_file_is_refused(journal: Path, tmp_path: Path) -> None:
+    candles = EXAMPLE / "falling-20-day.csv"
+    computed = call("benchmark", "compute", EXAMPLE / "falling-20-day.toml", "--candles", candles, "--json")
+    (tmp_path / "average.json").write_text(computed.stdout)
+    other = tmp_path / "other.csv"
+    other.write_text(candles.read_text().rstrip() + "\n" + "\n")
+    done = call(
+        "bundle", CASE, tmp_path / "b.zip", "--journal", journal, "--benchmark", tmp_path / "average.json", other
+    )
+    assert (done.returncode, "does not come from" in done.stderr) == (ExitCode.RECORD_FAILED, True)
+    assert not (tmp_path / "b.zip").exists()
+
+
+KEYS = [
+    "PRIVATE+KEY+example.org/record+00000000+AAAA",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN OPENSSH PRIVATE KEY-----",
+    "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
+    "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
+    "KwdMAjGmerYanjeui5SHS7JkmpZvVipYvB2LJGU1ZxJwYvP98617",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_key_material_is_refused(key: str) -> None:
+    with pytest.raises(RuleRefused, match=r"notes\.txt holds what looks like a private key") as refused:
+        refuse_keys({"notes.txt": f"some text {key}\n".encode()})
+    assert key not in str(refused.value)
+
+
+def test_a_secret_of_this_machine_is_refused_and_hashes_are_not() -> None:
+    with pytest.raises(RuleRefused, match="secret of this machine"):
+        refuse_keys({"a": b"x hunter2hunter2 y"}, ["hunter2hunter2"])
+    almost = KEYS[4][:-1] + "K"  # the check sum of a key, not: any text of such letters
+    refuse_keys({"a": b"00" * 32 + almost.encode() + b" 4f" * 40}, ["short"])
+
+
+def test_the_record_s_own_key_never_leaves(journal: Path, tmp_path: Path) -> None:
+    """A person writes the seed of the record's key into a reason; nothing is written out."""
+    from executor.cli.report import _secrets
+
+    (seed,) = _secrets(journal)
+    with pytest.raises(RuleRefused, match=r"events\.jsonl holds a secret"):
+        refuse_keys({"events.jsonl": f'{{"why":"{seed}"}}'.encode()}, _secrets(journal))
+
+
+def test_the_same_files_give_the_same_zip(finished: tuple[CaseFile, dict[str, bytes]]) -> None:
+    case, exported = finished
+    dated = datetime(2026, 3, 2, tzinfo=UTC)
+    one = zipped(bundle_files(case, exported, {"r.html": b"x"}, {}), dated)
+    assert one == zipped(dict(reversed(bundle_files(case, exported, {"r.html": b"x"}, {}).items())), dated)
