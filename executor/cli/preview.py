@@ -1,7 +1,7 @@
 """`executor plan show`: what a plan will do before anybody signs it, and whether it can be done at all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,10 +25,11 @@ from executor.domain.events import (
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.money import ZERO, multiples, plain
 from executor.domain.plan import Mandate, Plan, TwapLeg
+from executor.domain.price_rules import BandRule, PriceContext, PriceRules, lowest_price
 from executor.errors import RuleRefused
 from executor.journal.line import Line
 from executor.market.benchmark import BenchmarkRecord
-from executor.report.preview import Rehearsed, Used, preview
+from executor.report.preview import Rehearsed, RuleSeen, Used, preview
 from executor.strategy.schedule import schedule
 
 _SHOWN = 8  # slices of a leg that are told to people; --json has all of them
@@ -38,7 +39,8 @@ _LOT = Decimal("0.00000001")  # the venue's own step, which may be coarser, is k
 class Watching:
     """A display that keeps what a preview needs of one rehearsal."""
 
-    def __init__(self) -> None:
+    def __init__(self, averages: Sequence[BenchmarkRecord]) -> None:
+        self._averages = [each.benchmark() for each in averages]
         self.values: dict[str, Any] | None = None
         self.created: ParentCreated | None = None
         self.fills: list[tuple[datetime, FillRecorded]] = []
@@ -89,7 +91,30 @@ class Watching:
             lowest_mid=min(self.mids, default=None),
             waited=self.waited,
             caps=self._caps(),
+            rules=tuple(self._rules()),
         )
+
+    def _rules(self) -> Iterator[RuleSeen]:
+        """How near each rule with a lowest price came to what was sold."""
+        assert self.created is not None
+        assert self.values is not None
+        plan = Plan.model_validate(self.created.plan)
+        for rule in plan.price_rules:
+            if isinstance(rule, BandRule):
+                continue  # it moves with the market, so that every order is about as near to it
+            for at, fill in self.fills:
+                context = PriceContext(
+                    currency=plan.quote_asset,
+                    tick=_LOT,
+                    qty=fill.qty,
+                    now=at,
+                    fee_rate=ZERO,
+                    benchmarks=self._averages,
+                )
+                bare = rule.model_copy(update={"scope": "per_fill", "floor_per_fill_px": None})
+                px = lowest_price(PriceRules(rules=(bare,)), context).px
+                average = rule.scope == "average_of_sale"
+                yield RuleSeen(rule.name, px, Decimal(self.values["avg_px"]) if average else fill.px)
 
     def _caps(self) -> tuple[Used, ...]:
         """How full each cap became, counted again from the fills and the orders alone."""
@@ -152,7 +177,7 @@ def _one(
     averages: Sequence[BenchmarkRecord],
     start_px: str | None,
 ) -> Rehearsed:
-    seen = Watching()
+    seen = Watching(averages)
     drawn = plan.model_copy(update={"seed": seed})
     try:
         run_once(mandate, drawn, world_of(mandate, drawn, candles, start_px), seen, None, averages)

@@ -29,6 +29,16 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSeen:
+    """How near a price rule came: its price ``px`` and what was sold nearest to it, ``nearest``: the lowest fill, or
+    the average of the sale where the rule binds that."""
+
+    rule: str
+    px: Decimal
+    nearest: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsed:
     """One dry run. ``summary`` is that of :mod:`executor.report.summary`; ``took`` from the start of the window to the
     last fill; ``lowest_fill`` the lowest price sold at; ``lowest_mid`` the lowest mid seen at a slice; ``waited`` how
@@ -41,6 +51,7 @@ class Rehearsed:
     lowest_mid: Decimal | None
     waited: dict[str, timedelta]
     caps: tuple[Used, ...]
+    rules: tuple[RuleSeen, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,7 @@ def preview(runs: Sequence[Rehearsed]) -> dict[str, Any]:
         "lowest_mid_over_floor_bps": _over(mids, floor),
         "waited_s": _waited(runs),
         "caps": _caps(runs),
+        "price_rules": _rules(runs),
     }
 
 
@@ -130,6 +142,19 @@ def _waited(runs: Sequence[Rehearsed]) -> dict[str, int]:
     """The longest that each rule held back any of the runs, in seconds."""
     rules = sorted({rule for run in runs for rule in run.waited})
     return {rule: max(run.waited.get(rule, timedelta(0)) for run in runs) // timedelta(seconds=1) for rule in rules}
+
+
+def _rules(runs: Sequence[Rehearsed]) -> list[dict[str, str]]:
+    """Each price rule where it came nearest in any of the runs."""
+    nearest: dict[str, tuple[Decimal, RuleSeen]] = {}
+    for seen in (seen for run in runs for seen in run.rules):
+        over = RATIO.divide((seen.nearest - seen.px) * BPS, seen.px)
+        if seen.rule not in nearest or over < nearest[seen.rule][0]:
+            nearest[seen.rule] = over, seen
+    return [
+        {"rule": name, "px": plain(seen.px), "nearest_over_bps": plain(over.quantize(_TWO_DECIMALS))}
+        for name, (over, seen) in sorted(nearest.items())
+    ]
 
 
 def _caps(runs: Sequence[Rehearsed]) -> list[dict[str, str]]:

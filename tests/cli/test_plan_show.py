@@ -114,3 +114,16 @@ def test_caps_are_counted_again_from_the_fills(tmp_path: Path) -> None:
     by_rule = {cap["rule"]: cap for cap in expected["caps"]}
     assert by_rule["plan_percent_per_day"]["used_pct"] == "100"
     assert Decimal(by_rule["order_value"]["used"]) <= 30_000
+
+
+def test_how_near_a_price_rule_comes_is_told(tmp_path: Path) -> None:
+    """The nearest fill, worked out again from the fills of the same dry run."""
+    rule = {"name": "reserve", "kind": "fixed", "px": "93000", "currency": "USD", "scope": "per_fill"}
+    mandate = write_mandate(tmp_path, plan(price_rules=[rule | {"compare": "before_fees"}]))
+    journal = tmp_path / "journal.sqlite"
+    assert call("dry-run", mandate, "--start-px", "94000", "--journal", journal).returncode == ExitCode.OK
+    fills = [json.loads(line) for line in call("fills", "--journal", journal, "--json").stdout.splitlines()]
+    lowest = min(Decimal(fill["px"]) for fill in fills)
+    (told,) = shown(mandate, "--runs", 1, "--start-px", "94000")["expected"]["price_rules"]
+    assert (told["rule"], told["px"]) == ("reserve", "93000")
+    assert Decimal(told["nearest_over_bps"]) == ((lowest - 93_000) / 93_000 * 10_000).quantize(Decimal("0.01"))
