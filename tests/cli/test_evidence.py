@@ -48,11 +48,14 @@ def test_a_rehearsal_is_signed_and_verifies(journal: Path) -> None:
 
 
 def test_a_changed_line_is_named_with_code_8(journal: Path) -> None:
-    touch(journal, "UPDATE events SET line = replace(line, '\"kind\"', '\"Kind\"') WHERE seq = 9")
+    touch(
+        journal,
+        "UPDATE events SET line = replace(line, '\"kind\"', '\"Kind\"') WHERE stream LIKE 'parent/%' AND version = 9",
+    )
     done = call("verify", "--journal", journal)
     assert done.returncode == 8
     assert "first bad line: case TEST-1, parent/" in done.stderr
-    assert "version 9, leaf 8" in done.stderr
+    assert "version 9, leaf " in done.stderr
 
 
 def test_from_a_checkpoint_verified_before(journal: Path, tmp_path: Path) -> None:
@@ -61,7 +64,7 @@ def test_from_a_checkpoint_verified_before(journal: Path, tmp_path: Path) -> Non
     (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)
     assert (found["read"], found["waiting"]) == (0, 0)
     assert call("pause", "all", "--resting", "keep", "--who", "w", "--why", "y", "--journal", journal).returncode == 0
-    assert call("verify", "--journal", journal).returncode == 8  # nothing covers the institution's tree yet
+    assert "1 waiting" in call("verify", "--journal", journal).stdout  # no checkpoint covers the pause yet
     assert taken_apart(call("checkpoint", "--journal", journal).stdout)[0].text.startswith("executor/record/inst")
     (found,) = objects(call("verify", "--journal", journal, "--from", head, "--json").stdout)
     assert (found["read"], found["trees"]) == (1, 2)
@@ -96,7 +99,7 @@ def test_an_export_checks_itself_anywhere(journal: Path, tmp_path: Path) -> None
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:3] + lines[4:]))
     done = alone(".", key)
-    assert (done.returncode, done.stdout[:29]) == (1, "NO: events.jsonl, line 4 (par"), done.stdout
+    assert (done.returncode, done.stdout[:29]) == (1, "NO: events.jsonl, line 4 (cas"), done.stdout
     assert alone("nowhere").returncode == 1
 
 
@@ -118,7 +121,7 @@ def test_a_key_that_others_may_read_stops_it(journal: Path) -> None:
 def test_a_witness_signs(journal: Path, tmp_path: Path) -> None:
     head, offered, keys = tmp_path / "head", tmp_path / "offered", tmp_path / "keys"
     call("verify", "--journal", journal, "--head", head)
-    (note,) = taken_apart(head.read_text())
+    (note,) = [each for each in taken_apart(head.read_text()) if not each.text.startswith("executor/record/inst")]
     witness = HeldKey("witness.example/w", bytes(32))
     key = VerifierKey(witness.name, witness.public, COSIGNATURE)
     raw = (7).to_bytes(8, "big") + witness.sign(cosigned(note.text.encode(), 7))
