@@ -44,8 +44,9 @@ from adapters.venue import (
 _PAUSE_AFTER_LIMIT = timedelta(seconds=60)  # v5 bans for 60 s; v3 and v4 document nothing
 _PERMISSIONS = (
     "OSL has no call that shows what a key may do: look in the portal that 'Move Funds' is off and "
-    "'Place and Manage Orders' is on for this key"
+    "'Place and Manage Orders' is on for this key, then confirm it in the profile"
 )
+_CONFIRMED = "OSL has no call that shows what a key may do: an operator has confirmed that 'Move Funds' is off"
 
 
 def _traits(settings: OslSettings) -> VenueTraits:
@@ -124,7 +125,8 @@ class Osl:
         return self._offset
 
     async def permissions(self) -> Permissions:
-        return Permissions(trade=None, withdraw=None, note=_PERMISSIONS)
+        off = self._settings.withdrawals_confirmed_off
+        return Permissions(trade=None, withdraw=False if off else None, note=_CONFIRMED if off else _PERMISSIONS)
 
     async def balances(self) -> list[Balance]:
         purses = [*await self._v4.wallet(), *await self._rfq.balances()]

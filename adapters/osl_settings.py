@@ -62,7 +62,8 @@ class OslSettings:
     ``quiet_period`` and ``looks`` are our choice: an order whose answer was lost is held to be absent only after that
     many readings over that time, since the delay before an order becomes visible is not documented.
     ``requests_per_second`` too, for orders and for queries: documented are 200 for v4 and 30 for v3, per address and
-    shared by everyone behind it, and the answer to going over is not documented.
+    shared by everyone behind it, and the answer to going over is not documented. ``withdrawals_confirmed_off`` says
+    that a person has seen in OSL's portal that the key may not move funds: no call shows it.
     """
 
     base_url: str
@@ -82,6 +83,7 @@ class OslSettings:
     quiet_period: timedelta = timedelta(seconds=60)
     looks: int = 6
     requests_per_second: Decimal = Decimal(5)
+    withdrawals_confirmed_off: bool = False
 
     def __post_init__(self) -> None:
         if self.timeout_s < 10:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from adapters.clock import SystemClock
-from adapters.venue import Unauthorized, Venue, VenueError
+from adapters.venue import Permissions, Unauthorized, Venue, VenueError
 from executor.cli.compose import Kind, connected, settings_for
 from executor.domain.money import plain
+from executor.engine.desk import refuse_unsafe_key
 from executor.errors import CredentialsRefused, VenueUnreachable
 
 
@@ -40,7 +41,7 @@ async def _check_all(names: tuple[str, ...], kind: Kind, as_json: bool) -> list[
             seen = await _look(venue)
             _show(seen, as_json)
             if kind == "production":
-                _refuse_unsafe(seen)
+                refuse_unsafe_key(venue.name, Permissions(seen["may_trade"], seen["may_withdraw"]))
         except Unauthorized as error:
             faults.append(CredentialsRefused(f"{error}; check the key of {venue.name} and its permissions"))
         except VenueError as error:
@@ -72,16 +73,6 @@ async def _look(venue: Venue) -> dict[str, Any]:
             {"account": b.account, "asset": b.asset, "free": plain(b.free), "locked": plain(b.locked)} for b in balances
         ],
     }
-
-
-def _refuse_unsafe(seen: dict[str, Any]) -> None:
-    if seen["may_trade"] is False:
-        raise CredentialsRefused(f"{seen['venue']}: the key may not trade; have the permission set")
-    if seen["may_withdraw"] is not False:
-        raise CredentialsRefused(
-            f"{seen['venue']}: the key may withdraw, or nobody has confirmed that it may not; use a key without that "
-            "permission and confirm it in the profile"
-        )
 
 
 def _show(seen: dict[str, Any], as_json: bool) -> None:

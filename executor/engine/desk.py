@@ -8,7 +8,7 @@ from decimal import Decimal
 import structlog
 
 from adapters.clock import Clock
-from adapters.venue import Balance, Book, Instrument, Rejected, Unauthorized, Venue, VenueError
+from adapters.venue import Balance, Book, Instrument, Permissions, Rejected, Unauthorized, Venue, VenueError
 from executor.domain.events import PurseGap, Top
 from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import ChildStatus
@@ -61,12 +61,15 @@ class Desk:
         self.read_between = (clock.now(), clock.now())  # the balances with which it was opened
 
     async def open(self, asset: str, quote_asset: str) -> None:
-        """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` or ``VenueUnreachable``."""
+        """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` (at a real venue also
+        for a key that might withdraw) or ``VenueUnreachable``."""
         self._asset = asset
         began: list[datetime] = []
         for name, venue in self.venues.items():
             try:
                 await venue.start()
+                if not venue.simulated:
+                    refuse_unsafe_key(name, await venue.permissions())
                 symbol = venue.symbol(asset, quote_asset)
                 instruments = await venue.instruments()
                 began.append(self._clock.now())
@@ -271,6 +274,17 @@ def composite_mid(books: Mapping[str, Book]) -> Decimal | None:
     """The mean of the venues' mid prices, eight decimals; ``None`` when no venue shows both sides."""
     mids = [(book.bids[0].px + book.asks[0].px) / 2 for book in books.values() if book.bids and book.asks]
     return RATIO.divide(sum(mids, ZERO), Decimal(len(mids))).quantize(_PX_GRID) if mids else None
+
+
+def refuse_unsafe_key(name: str, seen: Permissions) -> None:
+    """Raise ``CredentialsRefused`` unless the key can be seen, or was confirmed, not to withdraw, and may trade."""
+    if seen.trade is False:
+        raise CredentialsRefused(f"{name}: the key may not trade; have the permission set")
+    if seen.withdraw is not False:
+        raise CredentialsRefused(
+            f"{name}: the key may withdraw, or nobody has confirmed that it may not; use a key without that permission "
+            "and confirm it in the profile (withdrawals_confirmed_off)"
+        )
 
 
 def _free(balances: Sequence[Balance], asset: str) -> dict[str, Decimal]:

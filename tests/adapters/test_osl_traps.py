@@ -5,6 +5,7 @@ near-identical names.
 """
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -386,6 +387,8 @@ def test_traits_are_the_documented_ones():
         seen = await osl.permissions()
         assert (seen.trade, seen.withdraw) == (None, None)
         assert "Move Funds" in seen.note
+        osl._settings = replace(osl._settings, withdrawals_confirmed_off=True)
+        assert (await osl.permissions()).withdraw is False
 
     talk(act)
 

@@ -85,6 +85,7 @@ class ScriptedVenue:
         self.name = name
         self.clock = clock
         self.simulated = True
+        self.may_withdraw: bool | None = False
         self.traits = VenueTraits(
             duplicate_ids=duplicates,
             quiet_period=timedelta(seconds=30),
@@ -175,7 +176,7 @@ class ScriptedVenue:
         return NONE
 
     async def permissions(self) -> Permissions:
-        return Permissions(trade=True, withdraw=False)
+        return Permissions(trade=True, withdraw=self.may_withdraw)
 
     async def instruments(self) -> dict[str, Instrument]:
         pair = Instrument(

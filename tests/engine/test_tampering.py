@@ -27,7 +27,7 @@ from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import Approval, case_stream, load_case
 from executor.engine.rehearsal import approved, opened, stand_ins
 from executor.engine.runner import Runner
-from executor.errors import GuardHalts, InvariantBroken, NotApproved
+from executor.errors import CredentialsRefused, GuardHalts, InvariantBroken, NotApproved
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from tests.approved import approve, last, write
@@ -309,3 +309,13 @@ async def test_real_people_approve_for_any_venue() -> None:
     assert alpha.sold == D(1)
     frozen = load_case(Journal(store, threaded=False), CASE).plans
     assert [type(each) for each in frozen.values()] == [FrozenPlan]
+
+
+@pytest.mark.parametrize("may", [True, None])
+@virtual
+async def test_a_key_that_might_withdraw_is_refused_at_a_real_venue(may: bool | None) -> None:
+    store, alpha, lines = papers(case=list(signed())), ScriptedVenue(LoopClock(START)), list[Line]()
+    alpha.simulated, alpha.may_withdraw = False, may
+    with pytest.raises(CredentialsRefused, match="alpha: the key may withdraw, or nobody has confirmed"):
+        await runner(store, alpha, lines).run()
+    assert (alpha.wire, lines) == ([], [])
