@@ -12,7 +12,8 @@ from executor.exit_codes import ExitCode
 from tests.cli.commands import EXAMPLES, ROOT, Table, call, execute, objects, plan, write_mandate
 
 RECORDED = ROOT.parent / "shared" / "data" / "binance_spot_BTCUSDT_1m_2025-11.csv.gz"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.toml") if not path.name.endswith(".plan.toml"))
+PLANNED = {"nation-190000btc"}  # half a year: thought through with --planning, on venues in memory
+NAMES = sorted({path.stem for path in EXAMPLES.glob("*.toml") if not path.name.endswith(".plan.toml")} - PLANNED)
 
 
 def test_there_are_examples() -> None:

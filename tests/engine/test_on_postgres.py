@@ -70,7 +70,7 @@ def _copied_run(mandate: Path, url: str) -> None:
 
     given, asked = dry_run.load_mandate(mandate)
     spec = dry_run.world_of(given, asked, None, None)
-    assert run_virtual(dry_run._run(given, asked, spec, url, JsonLines(), kept=False)) == 0
+    assert run_virtual(dry_run._run(given, asked, spec, url, JsonLines(), [])) == 0
 
 
 def test_a_rehearsal_is_never_kept_in_a_database(tmp_path: Path, postgres_server: Server) -> None:

@@ -69,7 +69,8 @@ def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: Postgr
     """The statement is prepared while the table is empty; no plan of it may read the table whole, nor be compiled."""
     for version in range(1, 8):
         commit(store, [row(version)])
-    nothing = {key: [] for key in ("part", "stream", "version", "case_id", "kind", "at", "line", "scoped", "scope")}
+    keys = "part stream version case_id kind at line scoped scope resting rests_on ends"
+    nothing: dict[str, object] = {key: [] for key in keys.split()}
     ((plan,),) = store._link.db.execute(
         b"EXPLAIN (FORMAT JSON) " + sql.COMMIT.encode(), nothing | {"writer": 1, "batch": 1}
     ).fetchall()
