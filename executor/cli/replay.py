@@ -56,12 +56,7 @@ def recording(market: Path | None, volume_unit: VolumeUnit | None, begin: str | 
         if volume_unit is not None or begin is not None:
             raise InputRefused("--volume-unit and --from belong to --market; name a candle file, or leave them out")
         return None
-    if volume_unit is None:
-        raise InputRefused(
-            "--volume-unit: say what the file's volume counts: base (coins, as Binance does) or quote (money, as FTX "
-            "did); the file does not say it, and a wrong unit makes the market far too deep or too thin"
-        )
-    return Recording(market, volume_unit, moment("--from", begin) if begin is not None else None)
+    return Recording(market, volume_unit or "base", moment("--from", begin) if begin is not None else None)
 
 
 def market_options(command: F) -> F:
@@ -71,7 +66,7 @@ def market_options(command: F) -> F:
         click.option(
             "--volume-unit",
             type=click.Choice(["base", "quote"]),
-            help="What the file's volume counts: coins (Binance) or money (FTX). Needed with --market.",
+            help="What the file's volume counts: coins (base, the default) or money (quote, as at FTX).",
         ),
         click.option(
             "--from", "begin", help="Begin the replay here (UTC), for example 2022-01-20 or 2022-01-20T08:00."

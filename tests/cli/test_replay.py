@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.cli.replay import Recording, VolumeUnit
+from executor.cli.replay import Recording, VolumeUnit, recording
 from executor.domain.plan import Plan
 from executor.errors import InputRefused
 from executor.exit_codes import ExitCode
@@ -39,11 +39,10 @@ def began(table: Table, arguments: tuple[object, ...], folder: Path) -> tuple[st
     return events[0]["at"], Decimal(summary["arrival_px"])
 
 
-def test_the_volume_unit_must_be_said(falling: Path, tmp_path: Path) -> None:
-    """The same number is two million coins or twenty: a guess would make the market far too deep."""
-    done = call("dry-run", write_mandate(tmp_path, plan()), "--market", falling)
-    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert "--volume-unit: say what the file's volume counts" in done.stderr
+def test_volume_counts_coins_unless_it_is_said(falling: Path, tmp_path: Path) -> None:
+    given = recording(falling, None, None)
+    assert given is not None
+    assert given.volume_unit == "base"
     lone = call("dry-run", write_mandate(tmp_path, plan()), "--volume-unit", "base")
     assert lone.returncode == ExitCode.USAGE
     assert "belong to --market" in lone.stderr
