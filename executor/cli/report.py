@@ -164,5 +164,5 @@ def _secrets(place: Place) -> list[str]:
     found = [value for name, value in os.environ.items() if name.startswith("EXECUTOR_") and name.endswith(names)]
     path = record_key_path(place)
     if path.is_file():
-        found.append(path.read_text().strip().rpartition("+")[2])
+        found.append(path.read_text().strip().split("+", 4)[4])  # the seed is Base64, which may hold a plus itself
     return found

@@ -12,12 +12,16 @@ from typing import Any
 
 import psycopg
 
-from executor.errors import JournalFailed
+from executor.errors import JournalFailed, RecordBroken
 from executor.journal.leaves import TABLES, Run, Turn
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('executor journal leaves'))"
 _SHARE = "LOCK TABLE events IN SHARE MODE"
 _HIGHEST = "SELECT COALESCE(MAX(seq), 0) FROM events"
+_THERE = """
+    SELECT count(*) FROM unnest(ARRAY['leaves', 'checkpoints', 'timestamps']) AS wanted (name)
+    WHERE to_regclass(wanted.name) IS NOT NULL
+"""
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -52,11 +56,13 @@ class PostgresLeaves:
 
 @contextmanager
 def looking(url: str) -> Iterator[Run]:
-    """The journal as it stands at one moment, for reading."""
+    """The journal as it stands at one moment, for reading. Raises ``RecordBroken`` if nothing of it was ever signed."""
     db = _connected(url)
     try:
         with _said():
             db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if db.execute(_THERE).fetchall() != [(3,)]:
+                raise RecordBroken("the journal has no leaves and no checkpoints; `executor checkpoint` makes them")
             yield _run(db)
     finally:
         db.close()

@@ -150,6 +150,13 @@ def test_the_record_s_own_key_never_leaves(journal: Path, tmp_path: Path) -> Non
         refuse_keys({"events.jsonl": f'{{"why":"{seed}"}}'.encode()}, _secrets(journal))
 
 
+def test_a_key_whose_base64_holds_a_plus_is_known_whole(tmp_path: Path) -> None:
+    from executor.cli.report import _secrets, record_key_path
+
+    record_key_path(tmp_path / "j").write_text("PRIVATE+KEY+executor/record+0badcafe+AQab+cd/ef+g=\n")
+    assert _secrets(tmp_path / "j") == ["AQab+cd/ef+g="]
+
+
 def test_the_same_files_give_the_same_zip(finished: tuple[CaseFile, dict[str, bytes]]) -> None:
     case, exported = finished
     dated = datetime(2026, 3, 2, tzinfo=UTC)

@@ -66,7 +66,9 @@ def test_it_is_recorded_who_handed_over_what_and_once(tmp_path: Path, url: str) 
     (waiting,) = objects(call("workers", "--json", "--journal", url).stdout)
     assert (waiting["waiting"], waiting["on"], waiting["state"]) == (parents[0], "mock", "open")
     assert "nobody runs" in call("workers", "--journal", url).stdout
-    assert call("verify", "--journal", url).returncode in (ExitCode.OK, ExitCode.USAGE)  # usage: nothing is signed yet
+    unsigned = call("verify", "--journal", url)
+    assert unsigned.returncode == ExitCode.RECORD_FAILED, unsigned.stderr
+    assert "`executor checkpoint` makes them" in unsigned.stderr
 
 
 def test_what_was_refused_may_be_submitted_again_and_what_is_done_may_not(
