@@ -113,25 +113,28 @@ def two_free_ports() -> int:
     raise AssertionError("no two neighbouring ports are free")
 
 
-def write_profiles(folder: Path, port: int) -> dict[str, str]:
-    """Profiles of the mocked venues at ``port`` and the next; returns the environment that names them."""
+# At HashKey's own rate limit the start alone takes a quarter of a minute. An absent order is absent after two seconds.
+QUICK = {"hashkey-mock": 'queries_per_second = "50"\nquiet_period = "PT2S"\n'}
+
+
+def write_profiles(folder: Path, port: int, patience: Mapping[str, str] = QUICK) -> dict[str, str]:
+    """Profiles of the mocked venues at ``port`` and the next, with ``patience`` added to their settings; returns the
+    environment that names them."""
     folder.mkdir(exist_ok=True)
     for name, shipped, wanted in (("osl-mock", 18080, port), ("hashkey-mock", 18081, port + 1)):
         text = (ROOT / "config" / "venues" / f"{name}.toml").read_text(encoding="utf-8")
         assert f":{shipped}" in text
-        if name == "hashkey-mock":  # at the venue's own rate limit the start alone takes a quarter of a minute
-            quick = 'queries_per_second = "50"\nquiet_period = "PT2S"\n'  # and an absent order is absent after this
-            text = text.replace("[settings]\n", f"[settings]\n{quick}")
+        text = text.replace("[settings]\n", f"[settings]\n{patience.get(name, '')}", 1)
         (folder / f"{name}.toml").write_text(text.replace(f":{shipped}", f":{wanted}"), encoding="utf-8")
     return {"EXECUTOR_VENUES_DIR": str(folder)}
 
 
 @contextmanager
 def mock_venues(
-    folder: Path, mandate: Path, program: Sequence[str] = PROGRAM
+    folder: Path, mandate: Path, program: Sequence[str] = PROGRAM, patience: Mapping[str, str] = QUICK
 ) -> Iterator[tuple[Watched, dict[str, str]]]:
     """Mocked venues on sockets whose purses hold the mandate's coins, and the environment in which they are found."""
-    for _ in range(5):
+    for _ in range(10):
         port = two_free_ports()
         with watched("mock-venues", "--port", port, "--mandate", mandate, "--json", program=program) as venues:
             try:
@@ -140,6 +143,6 @@ def mock_venues(
                 if "cannot be used" in venues.error_text:
                     continue  # somebody else was quicker
                 raise
-            yield venues, write_profiles(folder / "venues", port)
+            yield venues, write_profiles(folder / "venues", port, patience)
             return
     raise AssertionError("found no ports for the mocked venues")

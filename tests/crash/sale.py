@@ -24,7 +24,7 @@ from executor.exit_codes import ExitCode
 from executor.journal.line import decode
 from executor.journal.sqlite import SqliteStore
 from tests.cli.commands import PROGRAM, ROOT, Table, environment, otc, plan, twap, write_mandate
-from tests.cli.processes import CALM, Watched, two_free_ports, watched
+from tests.cli.processes import CALM, mock_venues
 
 VENUES = ("osl", "hashkey")
 QTY = Decimal("0.1")
@@ -199,36 +199,5 @@ def _complete_or_parked(state: Parent) -> None:
 def sale(folder: Path, plan_table: Table | None = None) -> Iterator[Sale]:
     """A sale with its venues up, on ports of its own."""
     mandate = write_mandate(folder, plan_table or small_plan())
-    with _venues(folder, mandate) as port:
-        yield Sale(mandate, folder / "journal.sqlite", _profiles(folder / "venues", port))
-
-
-@contextmanager
-def _venues(folder: Path, mandate: Path) -> Iterator[int]:
-    for _ in range(10):
-        port = two_free_ports()
-        with watched("mock-venues", "--port", port, "--mandate", mandate, "--json", program=CALM) as venues:
-            if _listening(venues):
-                yield port
-                return
-    raise AssertionError("found no ports for the mocked venues")
-
-
-def _listening(venues: Watched) -> bool:
-    """True when they listen; false when somebody else was quicker to take the ports."""
-    try:
-        venues.until(lambda line: "hashkey" in line)
-    except AssertionError:
-        if "cannot be used" in venues.error_text:
-            return False
-        raise
-    return True
-
-
-def _profiles(folder: Path, port: int) -> dict[str, str]:
-    folder.mkdir(exist_ok=True)
-    for name, shipped, wanted in (("osl-mock", 18080, port), ("hashkey-mock", 18081, port + 1)):
-        text = (ROOT / "config" / "venues" / f"{name}.toml").read_text(encoding="utf-8")
-        text = text.replace(f":{shipped}", f":{wanted}").replace("[settings]\n", f"[settings]\n{_QUICK[name]}", 1)
-        (folder / f"{name}.toml").write_text(text, encoding="utf-8")
-    return {"EXECUTOR_VENUES_DIR": str(folder)}
+    with mock_venues(folder, mandate, CALM, _QUICK) as (_, env):
+        yield Sale(mandate, folder / "journal.sqlite", env)
