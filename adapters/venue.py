@@ -27,6 +27,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from adapters.venue_quotes import Quote as Quote
+from adapters.venue_quotes import QuoteTrade as QuoteTrade
+from adapters.venue_quotes import RfqTraits as RfqTraits
+
 # --- errors -----------------------------------------------------------------------------------------------------
 
 
@@ -235,38 +239,6 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """An executable price for exactly ``qty`` of ``base``. ``notional`` is the money we would receive (the amount
-    that counts); ``px`` the price as quoted. ``expires_at`` is on the venue's clock. Accepted at most once."""
-
-    venue: str
-    quote_id: str
-    base: str
-    quote: str
-    qty: Decimal
-    px: Decimal
-    notional: Decimal
-    created_at: datetime
-    expires_at: datetime
-    executable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class QuoteTrade:
-    """One finished RFQ trade read back from the venue's ledger. ``quote_id`` is empty where the ledger does not give
-    the id of the quote (OSL v3: the field of that name holds the trade id)."""
-
-    trade_id: str
-    base: str
-    quote: str
-    qty: Decimal
-    notional: Decimal
-    fee: Decimal
-    at: datetime
-    quote_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Permissions:
     """What the key may do, as far as the venue lets us see it; ``None`` means that the venue gives no way to know."""
 
@@ -283,18 +255,6 @@ class DuplicateIds(StrEnum):
 
     REFUSED = "refused"  # documented to be refused: the same id may be sent again after proof of absence
     NOT_DOCUMENTED = "not_documented"  # assume that it would be a second order: never send again
-
-
-@dataclass(frozen=True, slots=True)
-class RfqTraits:
-    """``executable`` is false where the venue documents quotes but not how to accept one. ``same_id_is_safe`` says
-    that accepting one quote id twice trades once at most. ``min_life_left`` is the life a quote must still have when
-    the acceptance is sent. ``account`` names the purse that pays."""
-
-    executable: bool
-    same_id_is_safe: bool
-    min_life_left: timedelta
-    account: str
 
 
 @dataclass(frozen=True, slots=True)

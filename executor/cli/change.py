@@ -1,4 +1,4 @@
-"""`executor mandate change-account|recall|agree`: what lets value leave a case is asked for by one, agreed by two."""
+"""`executor mandate change-account|recall|agree` and `plan prefer`: what one asks for and two others must sign."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,17 @@ import click
 from adapters.clock import SystemClock
 from executor.cli.amounts import amount
 from executor.cli.keys import load_private
+from executor.cli.moments import moment
 from executor.cli.record import journal_option, who_option, why_option, with_journal
 from executor.domain.canonical import digest
 from executor.domain.case import Case, HoldingState
 from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved
 from executor.domain.changes import PROCEEDS_ACCOUNT, RECALL
 from executor.domain.money import parse_amount, plain
+from executor.domain.preferences import preference_values
 from executor.domain.signing import change_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
+from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
 
@@ -51,6 +54,29 @@ def recall(case_id: str, asset: str, qty: str, address: str, who: str, why: str,
         return plain(states[HoldingState.CREDITED]) if states else "0"
 
     _propose(values | {"qty": with_journal(journal, there)}, who, journal)
+
+
+@click.command("prefer")
+@click.argument("case_id")
+@click.argument("plan_hash_given", metavar="PLAN_HASH")
+@click.argument("desk")
+@click.option("--up-to-bps", required=True, help="How far under the best money, in basis points.")
+@click.option("--until", required=True, metavar="TIME", help="When it ends by itself, for example 2026-03-02T18:00.")
+@who_option
+@why_option
+@journal_option
+def prefer(
+    case_id: str, plan_hash_given: str, desk: str, up_to_bps: str, until: str, who: str, why: str, journal: Place | None
+) -> None:
+    """Ask that quotes of DESK, a venue or a desk that it names, be taken before better ones.
+
+    A quote lives for seconds: what is not the best is taken only under a rule that was signed before. It is in force
+    once two others have signed it (`executor mandate agree`), and binds from the next request for quotes on."""
+    ends = moment("--until", until)
+    if ends <= SystemClock().now():
+        raise InputRefused("--until lies in the past")
+    bps = amount("--up-to-bps", up_to_bps)
+    _propose(preference_values(case_id, plan_hash_given, desk, bps, ends, why), who, journal)
 
 
 @click.command("agree")

@@ -13,6 +13,7 @@ from config.mandates import load_mandate, read_mandate
 from config.plan_draft import draft, preset_path, toml
 from config.preset_file import open_questions
 from config.toml_file import read_toml
+from executor.cli.change import prefer
 from executor.cli.keys import load_private
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
 from executor.cli.replay import VolumeUnit, benchmark_option, market_options, recording
@@ -242,3 +243,6 @@ def list_plans(case_id: str, journal: Place | None, as_json: bool) -> None:
         click.echo(
             json.dumps(row) if as_json else f"{row['plan']}  by {row['drafter']}  until {row['expires_at']}  {may}"
         )
+
+
+plan.add_command(prefer)

@@ -27,6 +27,7 @@ from executor.domain.changes import Changes
 from executor.domain.dossier import PAPERS, papers, refuse_transfer
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
+from executor.domain.preferences import PREFER_QUOTE, refuse_preference
 from executor.domain.settlement_events import CoinsPooled, ShareReceived
 from executor.domain.signing import approval_message, floor_message, verified
 from executor.errors import InvariantBroken
@@ -253,7 +254,13 @@ class Case:
     def refuse_proposal(self, event: ChangeProposed) -> str:
         """Why this change cannot be asked for; empty if it can."""
         credited = {asset: states[HoldingState.CREDITED] for asset, states in self.holdings.items()}
-        return self.changes.refuse_proposal(event, self.roles, credited)
+        fault = self.changes.refuse_proposal(event, self.roles, credited)
+        if fault or event.change["kind"] != PREFER_QUOTE:
+            return fault
+        plan = self.plans.get(event.change["plan"])
+        if plan is None or plan.revoked:
+            return f"no plan {event.change['plan'][:12]} is in force in case {self.case_id}"
+        return refuse_preference(event.change, plan.expires_at, self.affiliates)
 
     def refuse_pooling(self, event: CoinsPooled) -> str:
         """Why these coins cannot be sold by a pool; empty if they can."""

@@ -1,4 +1,5 @@
-"""Changes that would let value leave a case: another account for the proceeds, unsold coins back to a wallet.
+"""Changes that would let value leave a case: another account for the proceeds, unsold coins back to a wallet, a quote
+that is not the best.
 
 One person asks, two others agree by signature; nobody can do both, because the roles of a case exclude each other. (The
 deposit exists because people abscond, Caixin; the thefts on record were by people who could act alone.)
@@ -6,6 +7,7 @@ deposit exists because people abscond, Caixin; the thefts on record were by peop
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +15,7 @@ from executor.domain.canonical import digest
 from executor.domain.case_events import ChangeAgreed, ChangeProposed
 from executor.domain.money import ZERO, add, parse_amount, plain
 from executor.domain.people import APPROVERS, People, Role
+from executor.domain.preferences import PREFER_QUOTE, Preference, preference
 from executor.domain.signing import change_message, verified
 
 AGREEMENTS_NEEDED = 2
@@ -26,7 +29,7 @@ class Change:
 
     values: dict[str, Any]
     who: str
-    agreed_by: set[str] = field(default_factory=set)
+    agreed_by: dict[str, ChangeAgreed] = field(default_factory=dict)
     used: Decimal = ZERO
 
     @property
@@ -50,7 +53,7 @@ class Changes:
     def agree(self, event: ChangeAgreed) -> None:
         """Take an agreement of the record. The second one puts the change in force."""
         change = self.asked[event.change_hash]
-        change.agreed_by.add(event.person)
+        change.agreed_by[event.person] = event
         if change.in_force and change.values["kind"] == PROCEEDS_ACCOUNT:
             self.proceeds_account = change.values["account"]
 
@@ -63,6 +66,9 @@ class Changes:
             return "exactly this change was asked for already"
         if roles.get(event.who) not in PROPOSERS:
             return f"{event.who} is neither operator nor settlement in this case"
+        if values["kind"] == PREFER_QUOTE:
+            drawn = roles[event.who] is Role.OPERATOR
+            return "" if drawn else f"{event.who} is not an operator of this case and has no say in quotes"
         if values["kind"] == PROCEEDS_ACCOUNT:
             same = values["account"] == self.proceeds_account
             return f"the proceeds go to {values['account']} already" if same else ""
@@ -78,6 +84,9 @@ class Changes:
             return f"no change {event.change_hash[:12]} was asked for in case {self.case_id}"
         if change.in_force:
             return "the change is in force already"
+        return self._refuse_signature(change, event, roles, people)
+
+    def _refuse_signature(self, change: Change, event: ChangeAgreed, roles: Mapping[str, Role], people: People) -> str:
         if event.person == change.who:
             return f"{event.person} asked for the change and cannot agree to it"
         if roles.get(event.person) not in APPROVERS:
@@ -87,6 +96,19 @@ class Changes:
         if not verified(event.public_key, change_message(self.case_id, event.change_hash), event.signature):
             return "the signature does not fit this case and change"
         return ""
+
+    def preferences(self, plan_hash: str, roles: Mapping[str, Role], people: People, now: datetime) -> list[Preference]:
+        """The rules for quotes in force for a plan, the first that was asked for first. Every signature is verified
+        again: who has lost their key has signed nothing."""
+        found = []
+        for change_hash, change in self.asked.items():
+            if change.values["kind"] != PREFER_QUOTE or change.values["plan"] != plan_hash:
+                continue
+            good = [p for p, e in change.agreed_by.items() if not self._refuse_signature(change, e, roles, people)]
+            asked = preference(change_hash, change.values, sorted(good))
+            if len(good) >= AGREEMENTS_NEEDED and now < asked.until:
+                found.append(asked)
+        return found
 
     def refuse_recall(self, change_hash: str, asset: str, qty: Decimal) -> str:
         """Why these coins cannot be recalled under this change; empty if they can."""

@@ -96,7 +96,11 @@ class SliceStarted(Event, frozen=True, kw_only=True):
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What one venue answered to a request for quote. A refusal or a silence has no ``quote_id`` and says why."""
+    """What one venue answered to a request for quote. A refusal or a silence has no ``quote_id`` and says why.
+
+    ``counterparty`` is the desk or dealer that the answer names, empty if it names none; ``qty`` what was quoted for,
+    where that is not what was asked. ``left_out`` names the rule that keeps the quote from being taken, ``left_why``
+    says how."""
 
     venue: str
     quote_id: str = ""
@@ -107,11 +111,16 @@ class QuoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime | None = None
     executable: bool = False
     refusal: str = ""
+    counterparty: str = ""
+    qty: Decimal | None = None
+    left_out: str = ""
+    left_why: str = ""
 
 
 class QuotesAsked(Event, frozen=True, kw_only=True):
-    """One round of requests for quote, with every answer, losers too. ``chosen`` is a quote id or empty; ``why`` says
-    how the choice was made; ``tops`` is the market when it was asked."""
+    """One round of requests for quote, with every answer, losers too. ``chosen`` is a quote id or empty, of
+    ``chosen_venue``; ``why`` says how the choice was made; ``preference`` is the hash of the signed rule by which
+    another quote than the best was chosen; ``tops`` is the market when it was asked."""
 
     leg: int
     slice: int
@@ -121,6 +130,16 @@ class QuotesAsked(Event, frozen=True, kw_only=True):
     chosen: str
     why: str
     tops: list[Top] = msgspec.field(default_factory=list)
+    chosen_venue: str = ""
+    preference: str = ""
+
+
+class QuoteCameLate(Event, frozen=True, kw_only=True):
+    """An answer to a round of quotes that came after the choice was made: kept, never taken."""
+
+    leg: int
+    slice: int
+    answer: QuoteAnswer
 
 
 class ChildIntended(Event, frozen=True, kw_only=True):
@@ -333,6 +352,7 @@ ParentEvent = (
     | PursesRead
     | SliceStarted
     | QuotesAsked
+    | QuoteCameLate
     | ChildIntended
     | ChildAcknowledged
     | ChildRejected

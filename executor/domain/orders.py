@@ -62,6 +62,12 @@ class Child:
         """What this order might still sell."""
         return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
 
+    def acknowledge(self, venue_order_id: str, venue_status: str) -> None:
+        """The venue has the order, under its own id."""
+        self.venue_order_id, self.venue_status = venue_order_id, venue_status
+        if self.status is not ChildStatus.CLOSED:
+            self.status = ChildStatus.WORKING
+
     def counted(self) -> dict[str, Decimal]:
         """What stands for this order at the counters of caps: all that was reserved while it is open, then what was
         sold."""

@@ -35,6 +35,7 @@ from executor.domain.events import (
     ParentWaiting,
     ParentWorking,
     PursesRead,
+    QuoteCameLate,
     QuotesAsked,
     SliceStarted,
     WaitEscalated,
@@ -74,6 +75,7 @@ class Parent:
         self.purses: dict[tuple[str, str], Decimal] = {}  # venue and account: total before our first order
         self.purses_at: tuple[datetime, datetime] | None = None  # between these moments they were read
         self.slices_done: dict[int, int] = {}
+        self.asked: dict[int, QuotesAsked] = {}  # by leg, the latest round of quotes
         self.quote_rounds = 0
         self.quotes_seen = 0
         self.first_quote_at: dict[str, datetime] = {}  # venue: when its first quote was about to be accepted
@@ -119,12 +121,11 @@ class Parent:
 
     @property
     def finished(self) -> bool:
-        """True when nothing more will be ordered under this parent."""
+        """True when nothing more will be ordered."""
         return self.status in (ParentStatus.COMPLETED, ParentStatus.ENDED)
 
     def counted(self) -> dict[str, Decimal]:
-        """What stands for this parent order at the counter of its case's holding: all of it until it is finished, then
-        what was sold."""
+        """What stands at the counter of its case's holding: all of it until it is finished, then what was sold."""
         sold = self.cum_qty + self.exposure_qty if self.finished else self.spec.qty
         return {each.counter: sold for each in self.spec.reserved}
 
@@ -195,9 +196,13 @@ class Parent:
             self.mids_count += 1
 
     def _on_quotes(self, event: QuotesAsked) -> None:
+        self.asked[event.leg] = event
         self.quote_rounds += 1
         self.quotes_seen += sum(1 for answer in event.answers if answer.quote_id)
         self.slices_done[event.leg] = max(self.slices_done[event.leg], event.slice)
+
+    def _on_late_quote(self, event: QuoteCameLate) -> None:
+        self.quotes_seen += bool(event.answer.quote_id)
 
     def _on_intended(self, event: ChildIntended) -> None:
         self.check_intent(event)
@@ -229,10 +234,7 @@ class Parent:
             tally.exposure_qty = add(tally.exposure_qty, child.qty)
 
     def _on_acknowledged(self, event: ChildAcknowledged) -> None:
-        child = self._child(event.client_order_id)
-        child.venue_order_id, child.venue_status = event.venue_order_id, event.venue_status
-        if child.status is not ChildStatus.CLOSED:
-            child.status = ChildStatus.WORKING
+        self._child(event.client_order_id).acknowledge(event.venue_order_id, event.venue_status)
 
     def _on_rejected(self, event: ChildRejected) -> None:
         self._close(self._child(event.client_order_id), f"rejected: {event.reason} {event.code}".strip())
@@ -343,8 +345,6 @@ class Parent:
             raise InvariantBroken(f"finished with {len(self.open)} child orders open")
         self._set_status(ParentStatus.COMPLETED if event.completed else ParentStatus.ENDED, "", event.reason)
 
-    # --- parts --------------------------------------------------------------------------------------------------
-
     def _set_status(self, status: ParentStatus, rule: str = "", reason: str = "") -> None:
         self.status, self.status_rule, self.status_reason = status, rule, reason
 
@@ -374,6 +374,7 @@ _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     PursesRead: Parent._on_purses,
     SliceStarted: Parent._on_slice,
     QuotesAsked: Parent._on_quotes,
+    QuoteCameLate: Parent._on_late_quote,
     ChildIntended: Parent._on_intended,
     ChildAcknowledged: Parent._on_acknowledged,
     ChildRejected: Parent._on_rejected,

@@ -11,6 +11,7 @@ from executor.domain.case_events import (
     CaseOpened,
 )
 from executor.domain.people import People
+from executor.domain.preferences import Preference
 from executor.engine.as_person import append_as_person
 from executor.errors import InputRefused, NotApproved, RuleRefused
 from executor.journal.journal import Journal
@@ -98,6 +99,10 @@ class Approval:
         if self._fault is None or self._fault or plan is None or now >= plan.expires_at:
             self._fault = self.case.refuse_execution(self.plan_hash, self._people, now)
         return self._fault
+
+    def preferences(self, now: datetime) -> list[Preference]:
+        """The signed rules by which another quote than the best may be taken under this plan now."""
+        return self.case.changes.preferences(self.plan_hash, self.case.roles, self._people, now)
 
     def over(self, now: datetime) -> bool:
         """True if the plan was revoked or has expired: it will never be executed again, whoever signs."""

@@ -15,12 +15,15 @@ from executor.domain.caps import Limit, Sale, limits
 from executor.domain.events import ChildIntended, Counted
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
 from executor.domain.parent import Parent
-from executor.domain.plan import Plan, TwapLeg, Waiting
+from executor.domain.plan import OtcLeg, Plan, TwapLeg, Waiting
+from executor.domain.preferences import Preference
 from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
 from executor.engine.prices import Market, Prices
 from executor.engine.room import Rooms, rooms
-from executor.errors import GuardHalts, RuleRefused
+from executor.errors import GuardHalts, NotNow, RuleRefused
+from executor.guards import best_quote
+from executor.guards.verdict import Action
 
 _LINGERS = timedelta(minutes=2)  # what a cancelled order may still need to be off the book
 
@@ -61,6 +64,8 @@ class Gate:
         expects = self.approved(now)
         self.refuse_affiliate(intent.venue)
         quote = intent.method == "rfq"
+        if quote:
+            self._best_quote(state, intent, now)
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         self._order_value(intent)
         shown = sum(1 for top in intent.tops if top.bid is not None)
@@ -74,9 +79,28 @@ class Gate:
         return Admitted(msgspec.structs.replace(intent, reserved=counted), reserve, expects)
 
     def refuse_affiliate(self, venue: str) -> None:
-        """Raise ``RuleRefused`` if the venue or desk stands in the case's register of affiliates."""
-        if venue.casefold() in self._approval.case.affiliates:
+        """Raise ``RuleRefused`` if the venue stands in the case's register of affiliates."""
+        if self.affiliate(venue):
             raise RuleRefused(f"conflict: {venue} stands in the register of affiliates of the case and may not buy")
+
+    def affiliate(self, name: str) -> bool:
+        """True if the venue, counterparty or desk stands in the case's register of affiliates."""
+        return name.casefold() in self._approval.case.affiliates
+
+    def preferences(self, now: datetime) -> Sequence[Preference]:
+        """The signed rules by which another quote than the best may be taken now, read anew."""
+        self.reread()
+        return self._approval.preferences(now)
+
+    def _best_quote(self, state: Parent, intent: ChildIntended, now: datetime) -> None:
+        leg = self._plan.legs[intent.leg]
+        wanted = leg.min_quotes if isinstance(leg, OtcLeg) else 1
+        rules, affiliates = self._approval.preferences(now), self._approval.case.affiliates
+        verdict = best_quote.check(state.asked.get(intent.leg), intent, wanted, rules, affiliates)
+        if verdict.action is Action.WAIT:
+            raise NotNow(verdict.rule, verdict.reason)
+        if verdict.action is not Action.ALLOW:
+            raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
 
     # --- caps -----------------------------------------------------------------------------------------------------
 

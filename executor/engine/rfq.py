@@ -1,10 +1,12 @@
 """One RFQ clip: ask every dealer at once, keep every answer, take the best price, accept it exactly once."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import datetime
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
+
+import msgspec
 
 from adapters.clock import Clock
 from adapters.venue import Fill, Quote, Rejected, RfqVenue, Unauthorized, VenueError
@@ -15,80 +17,95 @@ from executor.domain.events import (
     ChildNotSent,
     ChildUnknown,
     QuoteAnswer,
+    QuoteCameLate,
     QuotesAsked,
     Top,
 )
 from executor.domain.ids import client_order_id
+from executor.domain.money import ZERO
 from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.plan import OtcLeg
-from executor.engine.at_once import all_at_once
 from executor.engine.child import outcome_of, recorded
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import floor
 from executor.guards.verdict import Action
-from executor.strategy.quotes import Choice, choose
+from executor.strategy.quotes import Choice, LeftOut, choose, key, left_out
 
 
 class QuoteOrders:
     """Asks for quotes and accepts them, for one parent."""
 
-    def __init__(self, log: ParentLog, desk: Desk, clock: Clock) -> None:
+    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, patience: timedelta) -> None:
         self._log = log
         self._desk = desk
         self._clock = clock
+        self._patience = patience
 
     async def clip(
         self, number: int, leg: OtcLeg, piece: int, qty: Decimal, tops: list[Top], held: Collection[str] = ()
     ) -> tuple[Choice, Child | None]:
         """Ask for ``qty`` at every RFQ venue but the ``held`` ones, record all answers and the choice, and accept the
-        chosen quote. The child's outcome may be unknown: the caller resolves it before anything else is asked."""
+        chosen quote. The child's outcome may be unknown: the caller resolves it before anything else is asked. Who has
+        not answered in time is not waited for; a late answer is recorded when it comes."""
         asked_at = self._clock.now()
         mine = [n for n, s in self._desk.seats.items() if s.venue.traits.rfq and (not leg.venues or n in leg.venues)]
-        seats = [n for n in mine if n not in held and not self._log.state.broken(n)]
-        answers = await all_at_once([self._ask(name, qty) for name in seats])
-        quotes = [quote for _, quote in answers if quote is not None]
-        choice = self._choose(leg, qty, quotes, seats)
-        chosen = choice.quote
-        await self._log.record(
-            QuotesAsked(
-                leg=number,
-                slice=piece,
-                qty=qty,
-                asked_at=asked_at,
-                answers=[answer for answer, _ in answers],
-                chosen=chosen.quote_id if chosen else "",
-                why=choice.why,
-                tops=tops,
-            )
-        )
+        asked = {
+            name: asyncio.create_task(self._ask(name, qty))
+            for name in mine
+            if name not in held and not self._log.state.broken(name)
+        }
+        try:
+            if asked:
+                wait = self._patience.total_seconds()
+                await asyncio.wait(asked.values(), timeout=wait, return_when=asyncio.FIRST_EXCEPTION)
+            late = [name for name, task in asked.items() if not task.done()]
+            answers = [self._late(name) if name in late else task.result() for name, task in asked.items()]
+            choice = self._choose(leg, qty, [quote for _, quote in answers if quote is not None])
+            said = [_judged(answer, choice.left_out) for answer, _ in answers]
+            await self._log.record(_round(number, piece, qty, asked_at, said, choice, tops))
+            child = await self._take(number, piece, choice.quote, tops)
+            for name in late:
+                answer, _ = await asked[name]
+                words = f"it came after {self._patience}, when the choice was made"
+                answer = msgspec.structs.replace(answer, left_out="late", left_why=words)
+                await self._log.record(QuoteCameLate(leg=number, slice=piece, answer=answer))
+            return choice, child
+        finally:
+            for task in asked.values():
+                task.cancel()
+            await asyncio.gather(*asked.values(), return_exceptions=True)
+
+    def _late(self, name: str) -> tuple[QuoteAnswer, Quote | None]:
+        words = f"no answer within {self._patience}"
+        return QuoteAnswer(venue=name, refusal=words, left_out="late", left_why=words), None
+
+    async def _take(self, number: int, piece: int, chosen: Quote | None, tops: list[Top]) -> Child | None:
+        """Accept the chosen quote, if there is one and nothing forbids it."""
         if chosen is None:
-            return choice, None
+            return None
         intent = await self._log.intend(chosen.venue, lambda state: self._intent(number, piece, chosen, state, tops))
         if intent is None:
-            return choice, None
+            return None
         child = self._log.state.children[intent.client_order_id]
         await self.accept(child, chosen)
-        return choice, child
+        return child
 
-    def _choose(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote], seats: Sequence[str]) -> Choice:
+    def _choose(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote]) -> Choice:
         """The quote to take. Without a lowest price none is, and all are kept all the same."""
+        undefined: NotNow | None = None
         try:
             limit = self._limit(leg, qty, quotes)
-        except NotNow as undefined:
-            return Choice(None, undefined.rule, str(undefined))
-        barred = {quote.quote_id: why for quote in quotes if (why := self._barred(quote, qty))}
-        choice = choose(
-            [quote for quote in quotes if quote.quote_id not in barred],
-            limit_px=limit,
-            min_quotes=leg.min_quotes,
-            now_at={name: self._desk.venue_now(name) for name in seats},
-            min_life_left={name: self._rfq(name).traits.rfq.min_life_left for name in seats},  # type: ignore[union-attr]
-        )
-        left = [f"{q.notional} at {q.venue} left out: {barred[q.quote_id]}" for q in quotes if q.quote_id in barred]
-        return replace(choice, why="; ".join([choice.why, *left]))
+        except NotNow as none:
+            limit, undefined = ZERO, none
+        found = {key(quote): self._left_out(quote, qty, limit) for quote in quotes}
+        left = {name: why for name, why in found.items() if why is not None}
+        if undefined is not None:
+            return Choice(None, undefined.rule, str(undefined), "", left)
+        rules = self._log.gate.preferences(self._clock.now())
+        return choose(quotes, left, min_quotes=leg.min_quotes, preferences=rules)
 
     def _limit(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote]) -> Decimal:
         """The lowest price for a clip of ``qty``, by the strictest of the venues that quote. Raises ``NotNow``."""
@@ -96,12 +113,18 @@ class QuoteOrders:
         own = leg.limit_px or self._log.state.spec.floor_px
         return max([own, *(bound.px for bound in bounds if bound is not None)])
 
-    def _barred(self, quote: Quote, qty: Decimal) -> str:
-        """Why this quote cannot be taken however good it is; empty if it can."""
-        if self._desk.free_qty(quote.venue, "rfq", self._log.state) < qty:
-            return "too little is credited there"
+    def _left_out(self, quote: Quote, qty: Decimal, limit: Decimal) -> LeftOut | None:
+        """Why this quote cannot be taken however good it is; ``None`` if it can."""
+        if self._log.gate.affiliate(quote.counterparty):
+            return LeftOut("conflict", f"{quote.counterparty} stands in the register of affiliates and may not buy")
         most = self._log.gate.order_value
-        return "it is worth more than one order may be" if most is not None and quote.notional > most else ""
+        if most is not None and quote.notional > most:
+            return LeftOut("order_value", "it is worth more than one order may be")
+        if self._desk.free_qty(quote.venue, "rfq", self._log.state) < qty:
+            return LeftOut("purse", "too little is credited there")
+        traits = self._rfq(quote.venue).traits.rfq
+        assert traits is not None  # only such venues are asked
+        return left_out(quote, limit, self._desk.venue_now(quote.venue), traits.min_life_left)
 
     def _rfq(self, name: str) -> RfqVenue:
         return cast(RfqVenue, self._desk.seats[name].venue)
@@ -114,6 +137,8 @@ class QuoteOrders:
             if isinstance(error, Unauthorized):
                 raise GuardHalts("venue.unauthorized", str(error)) from None
             return QuoteAnswer(venue=name, received_at=self._clock.now(), refusal=str(error)), None
+        # A price for another size is no answer to what was asked.
+        other = "" if quote.qty == qty else f"quoted {quote.qty}, asked {qty}"
         answer = QuoteAnswer(
             venue=name,
             quote_id=quote.quote_id,
@@ -123,11 +148,13 @@ class QuoteOrders:
             expires_at=quote.expires_at,
             received_at=self._clock.now(),
             executable=quote.executable,
+            counterparty=quote.counterparty,
+            qty=quote.qty if other else None,
+            refusal=other,
+            left_out="size" if other else "",
+            left_why=other,
         )
-        if quote.qty != qty:
-            # A price for another size is no answer to what was asked.
-            return QuoteAnswer(venue=name, quote_id=quote.quote_id, refusal=f"quoted {quote.qty}, asked {qty}"), None
-        return answer, quote
+        return answer, None if other else quote
 
     def _intent(self, leg: int, piece: int, quote: Quote, state: Parent, tops: list[Top]) -> ChildIntended | None:
         if quote.qty > state.leg_leaves(leg) or state.broken(quote.venue):
@@ -190,3 +217,27 @@ class QuoteOrders:
         )
         if self._log.state.breach:
             raise GuardHalts("invariant", self._log.state.breach)
+
+
+def _round(
+    leg: int, piece: int, qty: Decimal, at: datetime, said: list[QuoteAnswer], choice: Choice, tops: list[Top]
+) -> QuotesAsked:
+    chosen = choice.quote
+    return QuotesAsked(
+        leg=leg,
+        slice=piece,
+        qty=qty,
+        asked_at=at,
+        answers=said,
+        chosen=chosen.quote_id if chosen else "",
+        chosen_venue=chosen.venue if chosen else "",
+        preference=choice.preference,
+        why=choice.why,
+        tops=tops,
+    )
+
+
+def _judged(answer: QuoteAnswer, left: Mapping[tuple[str, str], LeftOut]) -> QuoteAnswer:
+    """The answer with why it could not be taken, if it could not."""
+    found = left.get((answer.venue, answer.quote_id))
+    return answer if found is None else msgspec.structs.replace(answer, left_out=found.rule, left_why=found.why)

@@ -38,7 +38,7 @@ class Work:
         self.controls = controls
         self.guards = guards
         self.orders = ChildOrders(parent, desk, clock, tuning)
-        self.quotes = QuoteOrders(parent, desk, clock)
+        self.quotes = QuoteOrders(parent, desk, clock, tuning.quotes)
         self.resolver = Resolver(parent, desk, clock, tuning, stop, self.orders, self.quotes)
 
     @property

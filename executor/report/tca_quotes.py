@@ -92,6 +92,7 @@ def _round(event: QuotesAsked, mid: Fraction | None) -> Round:
         spread = None if px is None or mid is None else (mid - px) * 10_000 / mid
         took = None if answer.received_at is None else _seconds(answer.received_at - event.asked_at)
         chosen = bool(event.chosen) and answer.quote_id == event.chosen
+        chosen = chosen and event.chosen_venue in ("", answer.venue)
         answers.append(Answer(answer.venue, px, spread, ranks.get(answer.quote_id), took, chosen, answer.refusal))
     cover = (best[0][0] - best[1][0]) * 10_000 / best[0][0] if len(best) > 1 else None
     qty = Fraction(event.qty)

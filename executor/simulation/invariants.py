@@ -13,7 +13,7 @@ import httpx
 
 from adapters.mock.calls import Asked, Call
 from adapters.mock.world import MockWorld
-from executor.domain.events import ChildIntended, FillRecorded, QuotesAsked
+from executor.domain.events import ChildIntended, FillRecorded, QuoteCameLate, QuotesAsked
 from executor.domain.money import ZERO
 from executor.domain.orders import Child, ChildStatus, ParentStatus
 from executor.domain.parent import Parent
@@ -115,6 +115,8 @@ class Checker:
             self._fills[key] = event
         elif isinstance(event, QuotesAsked):
             self._quotes_recorded |= {answer.quote_id for answer in event.answers if answer.quote_id}
+        elif isinstance(event, QuoteCameLate):
+            self._quotes_recorded.add(event.answer.quote_id)
         elif isinstance(event, ChildIntended) and event.limit_px < self._plan.floor_px:
             self.breach(f"{event.client_order_id} was intended at {event.limit_px}, under the floor")
 

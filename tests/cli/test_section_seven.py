@@ -3,16 +3,21 @@
 Each test is named after its requirement and goes through the command line only, with files that a user would write.
 """
 
+import asyncio
 import csv
 import json
 import re
-from datetime import date, timedelta
+import subprocess
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.mock.hashkey_rfq import MockRfq
+from adapters.mock.world import RFQ_ACCEPT_PATH, MockWorld
 from executor.exit_codes import ExitCode
 from tests.cli.commands import EXAMPLES, Table, call, credit, objects, otc, plan, twap, write_mandate
 from tests.cli.processes import mock_venues, watched
@@ -102,6 +107,121 @@ def test_requirement_4_every_quote_is_kept_with_the_choice_and_its_reason(tmp_pa
     for each in asked:
         assert {answer["venue"] for answer in each["answers"]} == {"osl", "hashkey"}
         assert each["why"]
+
+
+def rounds(output: str) -> list[Table]:
+    """The rounds of quotes in what a run has said, oldest first."""
+    said = [line["event"] for line in objects(output) if "event" in line]
+    return [event for event in said if event["kind"] == "QuotesAsked"]
+
+
+def better(monkeypatch: pytest.MonkeyPatch, *, life_s: int = 10, takes_s: int = 0) -> None:
+    """HashKey's dealers pay one per cent more than anybody, with quotes that live so long, after so long a time."""
+    quote, client = MockRfq.get_quote, MockWorld.client
+
+    def shaped(self: MockRfq, params: dict[str, str]) -> object:
+        row = quote(self, params)
+        assert isinstance(row, dict)
+        for name in ("buyAmount", "buyPrice", "sellPrice", "rate"):
+            row[name] = str((Decimal(row[name]) * Decimal("1.01")).quantize(Decimal("0.01")))
+        return row | {"quoteExpiryTime": str(int(row["quoteCreatedTime"]) + life_s)}
+
+    def slow(self: MockWorld, venue: str) -> httpx.AsyncClient:
+        wire = client(self, venue)
+        if venue == "hashkey" and takes_s:
+            wire._transport = SlowQuotes(wire._transport, takes_s)
+        return wire
+
+    monkeypatch.setattr(MockRfq, "get_quote", shaped)
+    monkeypatch.setattr(MockWorld, "client", slow)
+
+
+def asked_for(tmp_path: Path, **leg: object) -> subprocess.CompletedProcess[str]:
+    """A rehearsal of one clip at both venues. HashKey documents no call that accepts: its mock has one."""
+    profiles = tmp_path / "venues"
+    profiles.mkdir()
+    for name, more in (("osl-mock", ""), ("hashkey-mock", f'rfq_accept_path = "{RFQ_ACCEPT_PATH}"\n')):
+        text = (EXAMPLES.parent / "venues" / f"{name}.toml").read_text()
+        (profiles / f"{name}.toml").write_text(text.replace("[settings]\n", "[settings]\n" + more))
+    mandate = write_mandate(tmp_path, plan(otc("0.2", **leg)))
+    return call("dry-run", mandate, "--json", env={"EXECUTOR_VENUES_DIR": str(profiles)})
+
+
+class SlowQuotes(httpx.AsyncBaseTransport):
+    """A wire on which the answer to a request for quote is under way for long."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, takes_s: int) -> None:
+        self._inner, self._takes_s = inner, takes_s
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        if request.url.path.endswith("/rfq/getQuote"):
+            await asyncio.sleep(self._takes_s)
+        return answer
+
+
+def test_requirement_4_the_best_quote_is_taken_while_nothing_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin of the tests that follow: what makes the difference there is the one thing that they change."""
+    better(monkeypatch)
+    done = asked_for(tmp_path)
+    assert [each["chosen_venue"] for each in rounds(done.stdout)] == ["hashkey"]
+
+
+def test_requirement_4_the_best_quote_arrives_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for, the best of the others is taken, and when it comes it is kept with price and time."""
+    better(monkeypatch, life_s=30, takes_s=6)
+    done = asked_for(tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    (asked,) = rounds(done.stdout)
+    assert asked["chosen_venue"] == "osl"
+    assert asked["why"].startswith("best of 1 live quotes")
+    late = next(each for each in asked["answers"] if each["venue"] == "hashkey")
+    assert (late["left_out"], late["left_why"]) == ("late", "no answer within 0:00:04")
+    (came,) = [e["event"]["answer"] for e in objects(done.stdout) if e.get("event", {}).get("kind") == "QuoteCameLate"]
+    taken = next(each for each in asked["answers"] if each["venue"] == "osl")
+    assert Decimal(came["notional"]) > Decimal(taken["notional"])
+    assert came["received_at"] > taken["received_at"]
+
+
+def test_requirement_4_the_best_quote_expires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    better(monkeypatch, life_s=1)
+    done = asked_for(tmp_path)
+    assert done.returncode == ExitCode.OK, done.stderr
+    (asked,) = rounds(done.stdout)
+    short = next(each for each in asked["answers"] if each["venue"] == "hashkey")
+    assert (asked["chosen_venue"], short["left_out"]) == ("osl", "expired")
+    assert f"{short['notional']} at hashkey left out: it has expired" in asked["why"]
+    assert None not in (short["created_at"], short["expires_at"], short["received_at"])
+
+
+def test_requirement_4_too_few_live_quotes_sell_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The minimum is the plan's: one of two quotes that has run out makes the other the best of one, not of two."""
+    better(monkeypatch, life_s=1)
+    done = asked_for(tmp_path, min_quotes=2)
+    assert done.returncode == ExitCode.REFUSED
+    assert objects(done.stdout)[-1]["sold"] == "0"
+    assert rounds(done.stdout)[0]["why"].startswith("1 quotes that can be accepted, the plan asks for at least 2")
+
+
+def test_requirement_4_another_choice_needs_a_reason_and_other_people(office: Office) -> None:
+    """Asked for by the operator with a reason, signed by two others; refused attempts are in the record."""
+    freeze(office)
+    approve_both(office)
+    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    prefer = ("plan", "prefer", "BJ-9", office.hash, "osl", "--up-to-bps", "5", "--until", ends)
+    refused = office.call(*prefer, "--who", "op")
+    assert (refused.returncode, "--why" in refused.stderr) == (ExitCode.USAGE, True)
+    office.refused("neither operator nor settlement", *prefer, "--why", "settles today", "--who", "ch")
+    change = office.done(*prefer, "--why", "settles today", "--who", "op").split()[3].rstrip(";")
+    agree = ("mandate", "agree", "BJ-9", change)
+    office.refused("asked for the change", *agree, "--person", "op", "--key", office.key("op"))
+    assert "one more must agree" in office.done(*agree, "--person", "ch", "--key", office.key("ch"))
+    assert "in force" in office.done(*agree, "--person", "ri", "--key", office.key("ri"))
+    (shown,) = json.loads(office.done("mandate", "show", "BJ-9"))["changes"]
+    assert (shown["kind"], shown["why"], shown["agreed_by"]) == ("prefer_quote", "settles today", ["ch", "ri"])
+    assert [act["who"] for act in refused_acts(office)] == ["ch", "op"]
 
 
 def test_requirement_4_an_affiliate_neither_quotes_nor_buys(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ class ScriptedVenue:
         self.quote_px = D(100_000)
         self.quote_life = timedelta(seconds=10)
         self.quote_qty: Decimal | None = None
+        self.counterparty = ""
+        self.quote_takes = NONE
         self.quote_errors: deque[VenueError] = deque()
         self.ledger_errors: deque[VenueError] = deque()
         self.ledger_has_ids = True
@@ -292,10 +294,13 @@ class ScriptedVenue:
         if self.quote_errors:
             raise self.quote_errors.popleft()
         self.quotes += 1
+        number = self.quotes
+        if self.quote_takes:
+            await self.clock.sleep_until(self.clock.now() + self.quote_takes)
         now, size = self.clock.now(), self.quote_qty or qty
         return Quote(
             self.name,
-            f"{self.name}-q{self.quotes}",
+            f"{self.name}-q{number}",
             base,
             quote,
             size,
@@ -303,6 +308,7 @@ class ScriptedVenue:
             size * self.quote_px,
             now,
             now + self.quote_life,
+            counterparty=self.counterparty,
         )
 
     async def accept(self, quote: Quote, client_order_id: str) -> Fill:
