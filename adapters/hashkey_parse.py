@@ -79,20 +79,29 @@ def rows(data: object, what: str) -> list[Row]:
 
 
 def text(source: Row, name: str) -> str:
-    value = source.get(name)
-    if value is None or isinstance(value, bool | dict | list) or not str(value).strip():
-        raise Malformed(f"{name} is missing")
-    return str(value).strip()
+    return _text(source.get(name), name)
 
 
 def number(source: Row, name: str) -> Decimal:
+    return _number(source.get(name), name)
+
+
+def _text(value: object, name: str) -> str:
+    found = value if type(value) is str else "" if value is None or type(value) in (bool, dict, list) else str(value)
+    found = found.strip()
+    if not found:
+        raise Malformed(f"{name} is missing")
+    return found
+
+
+def _number(value: object, name: str) -> Decimal:
     try:
-        value = Decimal(text(source, name))
+        amount = Decimal(_text(value, name))
     except InvalidOperation:
         raise Malformed(f"{name} is not a number") from None
-    if not value.is_finite():
+    if not amount.is_finite():
         raise Malformed(f"{name} is not a finite number")
-    return value
+    return amount
 
 
 def moment(source: Row, name: str) -> datetime:
@@ -215,10 +224,10 @@ def _side(source: Row, name: str) -> tuple[Level, ...]:
     for level in levels:
         if not isinstance(level, list) or len(level) < 2:
             raise Malformed(f"a level of side {name} is not a pair")
-        pair: Row = {"price": level[0], "quantity": level[1]}
-        parsed.append(Level(number(pair, "price"), number(pair, "quantity")))
-    if any(level.px <= 0 or level.qty <= 0 for level in parsed):
-        raise Malformed(f"a level of side {name} is not positive")
+        px, qty = _number(level[0], "price"), _number(level[1], "quantity")
+        if px <= 0 or qty <= 0:
+            raise Malformed(f"a level of side {name} is not positive")
+        parsed.append(Level(px, qty))
     return tuple(parsed)
 
 

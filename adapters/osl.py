@@ -15,7 +15,7 @@ import httpx
 from adapters.clock import Clock
 from adapters.osl_errors import NAME, reading, v4_read_error
 from adapters.osl_instruments import Listing, listing
-from adapters.osl_json import Malformed, error_of, mapping, number, text_or_empty, time_ms
+from adapters.osl_json import Malformed, amount, error_of, mapping, text_or_empty, time_ms
 from adapters.osl_rfq import ACCOUNT, Rfq
 from adapters.osl_settings import OslSettings, missing, wrong_site
 from adapters.osl_v4 import CANCELS_PER_REQUEST, V4
@@ -244,6 +244,5 @@ def _levels(value: object) -> tuple[Level, ...]:
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
             raise Malformed("a level of the book is not a price and a quantity")
-        row = {"price": pair[0], "quantity": pair[1]}
-        levels.append(Level(number(row, "price"), number(row, "quantity")))
+        levels.append(Level(amount(pair[0], "price"), amount(pair[1], "quantity")))
     return tuple(levels)

@@ -49,16 +49,20 @@ def text_or_empty(row: Mapping[str, object], key: str) -> str:
 
 def number(row: Mapping[str, object], key: str) -> Decimal:
     """An amount that must be there, as JSON text or JSON number."""
-    value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+    return amount(row.get(key), key)
+
+
+def amount(value: object, key: str) -> Decimal:
+    """As :func:`number`, for a value that stands in an array; ``key`` is what it is called in the error."""
+    if type(value) is not str and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
         raise Malformed(f"the answer has no {key}")
     try:
-        amount = Decimal(value)
+        found = Decimal(value)
     except InvalidOperation:
         raise Malformed(f"{key} is not a number") from None
-    if not amount.is_finite():
+    if not found.is_finite():
         raise Malformed(f"{key} is not a finite number")
-    return amount
+    return found
 
 
 def number_or_none(row: Mapping[str, object], key: str) -> Decimal | None:

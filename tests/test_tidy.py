@@ -22,7 +22,7 @@ EXACT = ("executor/domain/", "executor/strategy/", "executor/guards/", "executor
 # Where a float may stand in a place that is exact otherwise, and why.
 FLOATS_ALLOWED = {
     "adapters/clock.py": "the event loop's own time is a float of seconds",
-    "adapters/transport.py": "asyncio and tenacity take seconds as floats; no amount passes through",
+    "adapters/transport.py": "asyncio takes seconds as floats; no amount passes through",
     **{
         f"adapters/mock/{name}.py": "the simulated market is statistics; amounts leave it as Decimal"
         for name in ("params", "tape", "market", "book", "dealers", "planning_market", "planning_venue")

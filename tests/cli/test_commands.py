@@ -332,7 +332,7 @@ def test_a_cold_status_stays_light(journal: Path) -> None:
     )
     loaded = set(done.stderr.split())
     assert "msgspec" in loaded  # the test can see what is loaded
-    heavy = {"pydantic", "pydantic_settings", "httpx", "structlog", "numpy", "rich", "tenacity", "starlette", "uvicorn"}
+    heavy = {"pydantic", "pydantic_settings", "httpx", "structlog", "numpy", "rich", "starlette", "uvicorn"}
     assert not loaded & (heavy | {"asyncio", "ssl"})
 
 
