@@ -14,12 +14,12 @@ from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import taken_apart
 from executor.journal.leaves import looking
 from executor.journal.line import decode
-from executor.journal.open import Place, open_reading
+from executor.journal.open import Place
 from executor.market.benchmark import BenchmarkRecord, differences, read_record
 from executor.market.candles import load
 from executor.report.bundle import bundle_files, refuse_keys, zipped
 from executor.report.casefile import CaseFile, casefile
-from executor.report.export import exported
+from executor.report.export import exported, institution_lines
 from executor.report.market_seen import from_candles
 from executor.report.pdf import pdf
 from executor.report.report import html
@@ -124,12 +124,9 @@ def _read(
 ) -> _Case:
     place = existing(place)
     with looking(place) as run:
-        files = exported(run, case_id, verifiers(keys, place))
-    record = open_reading(place)
-    try:
-        people = [decode(text) for text in record.read("people")]
-    finally:
-        record.close()
+        trusted = verifiers(keys, place)
+        files = exported(run, case_id, trusted)
+        house = [decode(text) for text in institution_lines(run, trusted)]
     seen, averages, inputs = None, list[BenchmarkRecord](), dict[str, bytes]()
     if market is not None:
         seen = from_candles(load(market))
@@ -142,7 +139,7 @@ def _read(
         averages.append(average)
         inputs |= {path.name: path.read_bytes(), average.file: candles.read_bytes()}
     lines = [decode(text) for text in files["events.jsonl"].decode().splitlines()]
-    case = casefile(case_id, lines, people, seen, averages)
+    case = casefile(case_id, lines, house, seen, averages)
     notes = taken_apart(files["checkpoints.txt"].decode())
     case.head, case.checkpoints, case.key = notes[-1].text, len(notes), files["keys.txt"].decode().strip()
     return _Case(case, files, inputs)

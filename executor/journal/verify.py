@@ -74,6 +74,11 @@ def verify(run: Run, keys: Sequence[VerifierKey], trusted: Sequence[Note] = ()) 
     return _Check(Turn(run), run, keys, trusted).all()
 
 
+def verify_tree(run: Run, keys: Sequence[VerifierKey], tree: str) -> None:
+    """Check one tree of the record by itself. Raises ``RecordBroken`` at the first thing that is not good."""
+    _Check(Turn(run), run, keys, ()).one(tree)
+
+
 class _Check:
     def __init__(self, turn: Turn, run: Run, keys: Sequence[VerifierKey], trusted: Sequence[Note]) -> None:
         self._turn = turn
@@ -107,6 +112,10 @@ class _Check:
         self._verdict.trees = len(trees)
         self._verdict.parents = {name: str(parent.status) for name, parent in self._parents.items()}
         return self._verdict
+
+    def one(self, tree: str) -> None:
+        """Check one tree."""
+        self._tree(tree)
 
     def _tree(self, tree: str) -> None:
         checkpoints = self._checkpoints(tree)

@@ -8,8 +8,9 @@ from typing import Any
 
 from executor.domain.books import Books, books_of
 from executor.domain.case_events import (
-    ActDenied,
+    BenchmarkRecorded,
     CaseOpened,
+    FloorRaised,
     HoldingMoved,
     KeyRevoked,
     PersonEnrolled,
@@ -18,56 +19,24 @@ from executor.domain.case_events import (
     PlanRevoked,
     RoleAssigned,
 )
-from executor.domain.events import (
-    ActRefused,
-    BreakExplained,
-    BreakFound,
-    ChildIntended,
-    ChildParked,
-    ChildSettled,
-    ChildUnknown,
-    ControlCleared,
-    ControlSet,
-    Event,
-    FillRecorded,
-    ParentHalted,
-    ParentResumed,
-    ParentWaiting,
-)
+from executor.domain.events import ChildIntended, ChildUnknown, Event, FillRecorded
 from executor.domain.parent import Parent
 from executor.domain.reconcile_case import Verdict, reconcile_case
 from executor.errors import InputRefused
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
 from executor.market.benchmark import BenchmarkRecord
+from executor.report.incidents import (
+    Incident,
+    Wait,
+    binding_scopes,
+    incident,
+    incidents_of,
+    stops_of,
+    waits_of,
+)
 from executor.report.market_seen import Market
 from executor.report.tca import Tca, Timed, tca
-
-_INCIDENTS = (
-    BreakFound,
-    BreakExplained,
-    ParentHalted,
-    ParentResumed,
-    ChildParked,
-    ChildSettled,
-    ControlSet,
-    ControlCleared,
-    ActDenied,
-    ActRefused,
-    PlanRevoked,
-    KeyRevoked,
-)
-
-
-@dataclass(slots=True)
-class Incident:
-    """Something that was not as planned, and how it ended; ``detail`` is the record's own text."""
-
-    at: datetime
-    kind: str
-    where: str
-    detail: str
-    who: str = ""
 
 
 @dataclass(slots=True)
@@ -79,6 +48,7 @@ class Sale:
     quality: Tca
     fills: list[FillRecorded]
     orders: dict[str, ChildIntended]
+    waits: list[Wait] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -95,9 +65,9 @@ class CaseFile:
     frozen: list[tuple[datetime, PlanFrozen]] = field(default_factory=list)
     approved: list[tuple[datetime, PlanApproved]] = field(default_factory=list)
     revoked: list[tuple[datetime, PlanRevoked]] = field(default_factory=list)
+    raised: list[tuple[datetime, FloorRaised]] = field(default_factory=list)
     sales: list[Sale] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
-    waits: int = 0
     unknowns: int = 0
     books: Books = field(default_factory=Books)
     verdict: Verdict | None = None
@@ -125,6 +95,10 @@ class CaseFile:
         """Every fill with its sale, in the order in which they were recorded."""
         return [(sale, fill) for sale in self.sales for fill in sale.fills]
 
+    def waits(self) -> list[Wait]:
+        """Every wait of every sale."""
+        return [wait for sale in self.sales for wait in sale.waits]
+
     def name(self, person: str) -> str:
         """A person's name as enrolled; what the record calls them where there is none."""
         return self.names.get(person, person)
@@ -133,37 +107,58 @@ class CaseFile:
 def casefile(
     case_id: str,
     lines: Sequence[Line],
-    people: Sequence[Line] = (),
+    house: Sequence[Line] = (),
     market: Market | None = None,
     benchmarks: Sequence[BenchmarkRecord] = (),
 ) -> CaseFile:
-    """The facts of a case from the lines of its tree. ``people`` is the stream in which keys were enrolled; ``market``
-    and ``benchmarks`` are what was recorded of the market outside."""
+    """The facts of a case from the lines of its tree. ``house`` are those of the institution's own tree: who was
+    enrolled, and what people stopped everywhere or at a venue. ``market`` and ``benchmarks`` are what was recorded of
+    the market outside."""
     if not lines:
         raise InputRefused(f"the record holds nothing of case {case_id}")
-    found = CaseFile(case_id, list(lines), benchmarks=list(benchmarks))
-    for line in people:
+    found = CaseFile(case_id, list(lines))
+    for line in house:
         if isinstance(line.event, PersonEnrolled):
             found.names[line.event.person] = line.event.name
     streams: dict[str, list[Line]] = {}
+    averages: dict[str, BenchmarkRecord] = {}
     for line in lines:
         streams.setdefault(line.stream, []).append(line)
         _of_case(found, line.at, line.event)
-        if isinstance(line.event, _INCIDENTS):
-            found.incidents.append(_incident(line))
-    px = Decimal(benchmarks[-1].result) if benchmarks else None
+        if isinstance(line.event, BenchmarkRecorded):
+            averages[line.event.record_sha256] = BenchmarkRecord.model_validate(line.event.record)
+    found.benchmarks = list((averages | {each.sha256: each for each in benchmarks}).values())
     for name, own in streams.items():
         if name.startswith("parent/"):
-            found.sales.append(_sale(own, market, px))
-    found.incidents += [
+            found.sales.append(_sale(own, market, found.benchmarks))
+    found.incidents = _incidents(found, lines, house)
+    found.books = books_of(lines)
+    found.verdict = reconcile_case(found.books, found.until)
+    return found
+
+
+def _incidents(found: CaseFile, lines: Sequence[Line], house: Sequence[Line]) -> list[Incident]:
+    """Those of the case, those of the house that touched it, and fills that should not be."""
+    made = incidents_of(lines)
+    specs = [sale.state.spec for sale in found.sales]
+    if specs:
+        begin = min(sale.events[0][0] for sale in found.sales)
+        end = max(sale.events[-1][0] for sale in found.sales)
+        venues = [venue for spec in specs for venue in spec.venues]
+        scopes = binding_scopes(found.case_id, [spec.parent_id for spec in specs], venues)
+        made += stops_of(house, scopes, begin, end)
+    plans = {frozen.plan_hash for _, frozen in found.frozen}
+    made += [
+        incident(line)
+        for line in house
+        if isinstance(line.event, KeyRevoked) and not plans.isdisjoint(line.event.voids)
+    ]
+    made += [
         Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px}")
         for sale, fill in found.fills()
         if fill.px < sale.state.spec.floor_px
     ]
-    found.incidents.sort(key=lambda each: each.at)
-    found.books = books_of(lines)
-    found.verdict = reconcile_case(found.books, found.until)
-    return found
+    return sorted(made, key=lambda each: each.at)
 
 
 def _of_case(found: CaseFile, at: datetime, event: object) -> None:
@@ -182,28 +177,28 @@ def _of_case(found: CaseFile, at: datetime, event: object) -> None:
             found.approved.append((at, event))
         case PlanRevoked():
             found.revoked.append((at, event))
-        case ParentWaiting():
-            found.waits += 1
+        case FloorRaised():
+            found.raised.append((at, event))
         case ChildUnknown():
             found.unknowns += 1
         case _:
             pass
 
 
-def _sale(lines: Sequence[Line], market: Market | None, benchmark: Decimal | None) -> Sale:
+def _sale(lines: Sequence[Line], market: Market | None, benchmarks: Sequence[BenchmarkRecord]) -> Sale:
     state, events = Parent(), list[tuple[datetime, Event]]()
     for line in lines:
         state.apply(line.event, line.at)
         events.append((line.at, line.event))
     fills = [event for _, event in events if isinstance(event, FillRecorded)]
     orders = {event.client_order_id: event for _, event in events if isinstance(event, ChildIntended)}
-    return Sale(state, events, tca(events, market, benchmark), fills, orders)
+    average = average_of(state.spec.plan, benchmarks)
+    px = None if average is None else Decimal(average.result)
+    return Sale(state, events, tca(events, market, px), fills, orders, waits_of(lines))
 
 
-def _incident(line: Line) -> Incident:
-    event: Any = line.event
-    detail = next((str(v) for v in (getattr(event, n, None) for n in ("detail", "reason", "why", "act")) if v), "")
-    named = (getattr(event, n, None) for n in ("client_order_id", "venue", "scope", "person", "plan_hash"))
-    where = next((str(v) for v in named if v), line.stream)
-    rule = getattr(event, "rule", "") or getattr(event, "name", "")
-    return Incident(line.at, line.kind, where, f"{rule}: {detail}" if rule else detail, getattr(event, "who", ""))
+def average_of(plan: dict[str, Any], benchmarks: Sequence[BenchmarkRecord]) -> BenchmarkRecord | None:
+    """The average that a plan is measured by: the one that its rules name, else the latest; ``None`` without any."""
+    named = {rule.get("benchmark") for rule in plan.get("price_rules") or ()}
+    fitting = [one for one in benchmarks if named & {one.sha256, one.parameters.terms_sha256}]
+    return next(reversed(fitting or list(benchmarks)), None)

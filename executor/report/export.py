@@ -7,6 +7,7 @@ from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import Checkpoint, joined, origin
 from executor.journal.leaves import Run, Turn
 from executor.journal.note import PLAIN, VerifierKey
+from executor.journal.verify import verify_tree
 from executor.report import verify_standalone
 
 _LOOSE = "SELECT COUNT(*) FROM events e LEFT JOIN leaves l ON l.seq = e.seq WHERE e.case_id = ? AND l.seq IS NULL"
@@ -37,6 +38,19 @@ def exported(run: Run, case_id: str, keys: Sequence[VerifierKey]) -> dict[str, b
     except verify_standalone.WRONG as wrong:
         raise RecordBroken(f"case {case_id}: {verify_standalone.HERE[0]}: {wrong}") from None
     return files
+
+
+def institution_lines(run: Run, keys: Sequence[VerifierKey]) -> list[str]:
+    """The lines of the institution's own tree, checked against its signed checkpoints; none if it has none. Raises
+    ``InputRefused`` if a checkpoint is to be written first, ``RecordBroken`` if the tree is not good."""
+    turn = Turn(run)
+    size = turn.size("")
+    ((loose,),) = run(_LOOSE, ("",))
+    if loose:
+        raise InputRefused("events of the institution are not covered by a checkpoint yet: `executor checkpoint` first")
+    if size:
+        verify_tree(run, keys, "")
+    return list(turn.lines("", size))
 
 
 def _key(case_id: str, keys: Sequence[VerifierKey], head: str) -> VerifierKey:

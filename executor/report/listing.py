@@ -9,7 +9,7 @@ from executor.report.blocks import Table
 
 _WIDTH_PT, _HEIGHT_PT = 504.0, 640.0  # what an A4 page of the report has room for below a heading
 _LARGEST_PT, _LINE = 8.0, 1.35
-_LONGEST = 36  # characters of a cell; the record has the whole
+_LONGEST, _LONGEST_OF_TWO = 36, 116  # characters of a cell, and where there are two columns; the record has the whole
 
 
 class Page(NamedTuple):
@@ -21,7 +21,8 @@ class Page(NamedTuple):
 
 def pages(table: Table) -> list[Page]:
     """The pages of a listing; one without rows has one page with its head."""
-    cells = [[label for label, _ in table.columns], *([_cut(cell) for cell in row] for row in table.rows)]
+    longest = _LONGEST if len(table.columns) > 2 else _LONGEST_OF_TWO
+    cells = [[label for label, _ in table.columns], *([_cut(cell, longest) for cell in row] for row in table.rows)]
     widths = [max(_width(row[place]) for row in cells) for place in range(len(table.columns))]
     size = min(_LARGEST_PT, _WIDTH_PT / (0.5 * (sum(widths) + 2 * len(widths))))
     height = max(10, int(_HEIGHT_PT / (size * _LINE)) - 2)
@@ -31,9 +32,9 @@ def pages(table: Table) -> list[Page]:
     return [Page(head + "\n".join(line.rstrip() for line in part), f"{size:.2f}pt") for part in found]
 
 
-def _cut(cell: str) -> str:
+def _cut(cell: str, longest: int) -> str:
     one = " ".join(cell.split())
-    return one if len(one) <= _LONGEST else f"{one[: _LONGEST - 1]}…"
+    return one if len(one) <= longest else f"{one[: longest - 1]}…"
 
 
 def _width(text: str) -> int:

@@ -13,8 +13,9 @@ from executor.report.casefile import CaseFile
 from executor.report.listing import pages
 from executor.report.redact import redacted_blocks
 from executor.report.sections_case import intake, mandate, plan, qty
+from executor.report.sections_incidents import all_waits, incidents
 from executor.report.sections_money import deposit, quality, settlement, verification
-from executor.report.sections_sale import all_fills, all_quotes, fees, incidents, price, quotes, sale, sums
+from executor.report.sections_sale import all_fills, all_quotes, fees, price, quotes, sale, sums
 from executor.report.words import Words, grouped
 
 _CHINESE = "一二三四五六七八九十"
@@ -28,6 +29,8 @@ def sections_of(case: CaseFile, words: Words, *, redacted: bool = False) -> list
     made.append(all_fills(case, words))
     if any(one.quality.rounds for one in case.sales):
         made.append(all_quotes(case, words))
+    if case.waits():
+        made.append(all_waits(case, words))
     return made
 
 
@@ -109,10 +112,13 @@ def html(case: CaseFile, words: Words, *, redacted: bool = False) -> str:
 
 
 def _numbered(sections: list[Section], words: Words) -> list[dict[str, Any]]:
-    made = []
+    made, annexes = [], 0
     for number, section in enumerate(sections, start=1):
-        sign = "、" if words.language == "zh" else ". "
-        heading = section.title if section.annex else f"{_number(number, words)}{sign}{section.title}"
+        annexes += section.annex
+        zh = words.language == "zh"
+        annex = f"附件{_number(annexes, words)}　" if zh else f"Annex {chr(64 + annexes)}. "
+        before = annex if section.annex else f"{_number(number, words)}{'、' if zh else '. '}"
+        heading = f"{before}{section.title}"
         blocks = [(_kind(block), block) for block in section.blocks]
         made.append({"key": section.key, "annex": section.annex, "heading": heading, "blocks": blocks})
     return made

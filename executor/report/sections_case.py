@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from executor.domain.money import plain
 from executor.report.blocks import Section, Table, facts
 from executor.report.casefile import CaseFile
-from executor.report.words import Words, grouped
+from executor.report.sections_rules import limits, terms
+from executor.report.words import Words, every_digit
 
 
 def mandate(case: CaseFile, words: Words) -> Section:
@@ -25,6 +25,9 @@ def mandate(case: CaseFile, words: Words) -> Section:
     rows.append((words("label.mandate_hash"), case.opened.mandate_hash if case.opened else ""))
     affiliates = [words.aside(each["name"], each["relation"]) for each in told.get("affiliates") or ()]
     rows.append((words("label.affiliates"), words.listed(affiliates)))
+    if told.get("deposit"):
+        agreed = words.exactly(Decimal(told["deposit"]["amount"]), told["deposit"]["currency"])
+        rows.append((words("label.deposit"), words.aside(agreed, words.term("form", told["deposit"]["form"]))))
     section.blocks.append(facts(rows))
     section.blocks.append(_holdings(told, words))
     if told.get("documents"):
@@ -40,7 +43,7 @@ def _holdings(told: dict[str, Any], words: Words) -> Table:
         [
             each["asset"],
             each["network"],
-            grouped(Decimal(each["qty"]), 8),
+            every_digit(Decimal(each["qty"]), 8),
             each.get("seizure_ref", ""),
             "\n".join(each.get("source_addresses", ())),
             "\n".join(each.get("transactions", ())),
@@ -63,7 +66,7 @@ def intake(case: CaseFile, words: Words) -> Section:
             qty(move.qty, move.asset),
             f"{words.term('state', move.from_state)} → {words.term('state', move.to_state)}",
             "\n".join(f"{words.term('evidence', k)}{words('colon')}{v}" for k, v in move.evidence.items()),
-            case.name(move.who),
+            words.term("actor", case.name(move.who)),
         ]
         for at, move in case.moves
     ]
@@ -97,41 +100,11 @@ def plan(case: CaseFile, words: Words) -> Section:
         ]
         section.blocks.append(facts(rows_))
     for sale in case.sales:
-        section.blocks += _terms(sale.state.spec, words)
+        section.blocks += terms(sale, case, words)
+        section.blocks += limits(sale, case, words)
     return section
-
-
-def _terms(spec: Any, words: Words) -> list[Table]:
-    rows = [
-        (words("label.parent"), spec.parent_id),
-        (words("label.qty"), qty(spec.qty, spec.asset)),
-        (words("label.floor"), words.money(spec.floor_px, spec.quote_asset)),
-        (words("label.venues"), words.listed(list(spec.venues))),
-        (words("label.window"), words.span(spec.starts_at, spec.ends_at)),
-        (words("label.plan_hash"), spec.plan_hash),
-    ]
-    legs = [
-        [
-            str(number + 1),
-            words.term("method", leg["kind"]),
-            grouped(Decimal(leg["qty"]), 8),
-            grouped(Decimal(leg.get("limit_px") or spec.floor_px), 2),
-            _leg_terms(leg),
-        ]
-        for number, leg in enumerate(spec.legs)
-    ]
-    heads = [("leg", "t"), ("method", "t"), ("qty", "n"), ("limit", "n"), ("terms", "t")]
-    return [facts(rows), Table([(words(f"label.{name}"), kind) for name, kind in heads], legs)]  # type: ignore[misc]
-
-
-def _leg_terms(leg: dict[str, Any]) -> str:
-    """The rest of a leg in the plan's own words: key and value."""
-    told = {"kind", "qty", "limit_px"}
-    return "; ".join(f"{key}={value}" for key, value in sorted(leg.items()) if key not in told and value is not None)
 
 
 def qty(amount: Decimal, asset: str) -> str:
     """A quantity with its asset, eight decimals, more where it has more."""
-    exponent = -int(amount.as_tuple().exponent)
-    text = grouped(amount, 8) if exponent <= 8 else plain(amount)
-    return f"{text} {asset}"
+    return f"{every_digit(amount, 8)} {asset}"

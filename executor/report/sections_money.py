@@ -4,7 +4,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from executor.domain.chain import BREAK, MISSING
+from executor.domain.chain import BREAK, MISSING, Line
+from executor.domain.currency import UNITS
+from executor.domain.ledger import VENUE_CASH
+from executor.domain.money import ZERO, add
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
@@ -21,7 +24,7 @@ from executor.report.casefile import CaseFile
 from executor.report.figures import figure
 from executor.report.measures import MEASURES
 from executor.report.sections_sale import heads
-from executor.report.words import Words, grouped, percent
+from executor.report.words import Words, every_digit, grouped, percent
 
 _STEPS: dict[type, tuple[str, str]] = {
     FiatWithdrawn: ("withdrawal", "venue"),
@@ -58,9 +61,7 @@ def settlement(case: CaseFile, words: Words) -> Section:
             words.term("chain", line.chain),
             words.term("line", line.name),
             words.term("mark", line.status),
-            words.listed([f"{grouped_all(amount)} {currency}" for currency, amount in line.residual.items() if amount])
-            if line.status in (BREAK, MISSING)
-            else "0",
+            _residual(line) if line.status in (BREAK, MISSING) else "0",
         ]
         for line in verdict.lines
     ]
@@ -68,6 +69,8 @@ def settlement(case: CaseFile, words: Words) -> Section:
     section.blocks.append(Table(columns, lines))
     matching = verdict.matching
     section.blocks.append(words("text.papers", stated=len(matching.stated), queue=len(matching.queue)))
+    section.blocks.append(words("text.books"))
+    section.blocks.append(_balance(case, words))
     return section
 
 
@@ -91,9 +94,36 @@ def _net(event: Any, words: Words) -> tuple[str, str]:
     return words.money(event.amount, event.currency), words.money(net, currency)
 
 
-def grouped_all(amount: Decimal) -> str:
-    """Every digit, at least two decimals."""
-    return grouped(amount, max(2, -int(amount.as_tuple().exponent)))
+def _residual(line: Line) -> str:
+    said = [f"{every_digit(amount, 2)} {currency}" for currency, amount in line.residual.items() if amount]
+    return ", ".join(said) or "–"
+
+
+def _balance(case: CaseFile, words: Words) -> Table:
+    """The trial balance at the end of the record: every account that is not empty, currency by currency, and the sums.
+    Within a currency all amounts have the same decimals."""
+    found: dict[str, list[tuple[str, Decimal]]] = {}
+    for account, currency, amount in case.books.ledger.trial_balance():
+        found.setdefault(currency, []).append((account, amount))
+    rows = []
+    for currency, balances in sorted(found.items()):
+        least = 2 if currency in UNITS else 8
+        decimals = max(least, *(-int(amount.as_tuple().exponent) for _, amount in balances))
+        plus = minus = ZERO
+        for name in words.in_order("account", (account for account, _ in balances)):
+            amount = dict(balances)[name]
+            plus, minus = (add(plus, amount), minus) if amount > 0 else (plus, add(minus, -amount))
+            shown = grouped(abs(amount), decimals)
+            rows.append([_account(name, words), currency, *((shown, "") if amount > 0 else ("", shown))])
+        rows.append([words("label.sum"), currency, grouped(plus, decimals), grouped(minus, decimals)])
+    columns = heads(words, ("account_name", "t"), ("currency", "t"), ("debit", "n"), ("credit", "n"))
+    return Table(columns, rows, caption=words("text.trial_balance", at=words.moment(case.until)))
+
+
+def _account(name: str, words: Words) -> str:
+    if not name.startswith(VENUE_CASH):
+        return words.term("account", name)
+    return words.aside(words.term("account", VENUE_CASH), name.removeprefix(VENUE_CASH))
 
 
 def deposit(case: CaseFile, words: Words) -> Section:

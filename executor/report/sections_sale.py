@@ -1,19 +1,22 @@
-"""The sections on price, quotes, orders, fills, fees and incidents, and the annexes that list everything."""
+"""The sections on price, quotes, orders, fills and fees, and the annexes that list everything."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from executor.domain.currency import UNITS
 from executor.domain.events import FillRecorded, QuotesAsked, SliceStarted
 from executor.domain.money import ZERO, add
 from executor.report.blocks import Block, Chart, Kind, Section, Table
-from executor.report.casefile import CaseFile, Sale
+from executor.report.casefile import CaseFile, Sale, average_of
 from executor.report.charts import cumulative_chart, price_chart, share_chart
 from executor.report.figures import figure
 from executor.report.market_seen import seen_by_engine
 from executor.report.sections_case import qty
-from executor.report.words import Words, grouped, percent
+from executor.report.sections_rules import add_rules, benchmark_inputs
+from executor.report.tca_quotes import Answer
+from executor.report.words import Words, every_digit, grouped, percent
 
 _QTY = 8  # decimals of a quantity in the body
 
@@ -26,31 +29,19 @@ def heads(words: Words, *columns: tuple[str, Kind]) -> list[tuple[str, Kind]]:
 def price(case: CaseFile, words: Words) -> Section:
     """The floor, what was computed for it, and how near any fill came."""
     section = Section("price", words("section.price"), [words("text.price")])
+    add_rules(section, case, words)
     for record in case.benchmarks:
-        terms = record.parameters
-        section.blocks.append(
-            words(
-                "text.benchmark",
-                px=words.money(Decimal(record.result), terms.currency),
-                trade_date=terms.trade_date,
-                days=terms.days,
-                source=terms.source,
-                pair=terms.pair,
-                method=words.term("average", terms.method),
-                file=record.file,
-                sha256=record.file_sha256,
-            )
-        )
-        rows = [
-            [day.day, "-" if day.close is None else grouped(Decimal(day.close), 2), str(day.candles), str(day.missing)]
-            for day in record.days
-        ]
-        columns = heads(words, ("day", "t"), ("close", "n"), ("candles", "n"), ("missing", "n"))
-        section.blocks.append(Table(columns, rows))
+        section.blocks += benchmark_inputs(record, words)
     if not case.benchmarks:
         section.blocks.append(words("text.no_benchmark"))
     for sale in case.sales:
         section.blocks.append(_nearest(sale, words))
+        average = average_of(sale.state.spec.plan, case.benchmarks)
+        if average is not None and sale.fills:
+            px, lowest = Decimal(average.result), min(fill.px for fill in sale.fills)
+            bps = grouped((Fraction(lowest) - Fraction(px)) * 10_000 / Fraction(px), 2)
+            currency = average.parameters.currency
+            section.blocks.append(words("text.benchmark_worst", px=words.exactly(px, currency), bps=bps))
     return section
 
 
@@ -174,7 +165,8 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
         return []
     mids = [(mark.at, mark.mid) for mark in seen_by_engine(each.events).marks]
     fills = [(fill.at, fill.px, each.orders[fill.client_order_id].method) for fill in each.fills]
-    benchmark = Decimal(case.benchmarks[-1].result) if case.benchmarks else None
+    average = average_of(each.state.spec.plan, case.benchmarks)
+    benchmark = None if average is None else Decimal(average.result)
     sold, running = [(each.state.spec.starts_at, Fraction(0))], Fraction(0)
     for fill in sorted(each.fills, key=lambda one: one.at):
         running += Fraction(fill.qty)
@@ -185,10 +177,12 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
         for venue, values in each.quality.groups["venue"].items()
         if values["filled_qty"]
     ]
-    decimals = 2 if running < 10 else 0
+    spec = each.state.spec
+    raised = [(at, Fraction(event.floor_px)) for at, event in case.raised if event.plan_hash == spec.plan_hash]
+    floors = [(spec.starts_at, Fraction(spec.floor_px)), *raised]
     return [
-        Chart(words("chart.price"), price_chart(words, mids, fills, each.state.spec.floor_px, benchmark)),
-        Chart(words("chart.cumulative"), cumulative_chart(words, _planned(each), sold, decimals)),
+        Chart(words("chart.price"), price_chart(words, mids, fills, floors, benchmark)),
+        Chart(words("chart.cumulative"), cumulative_chart(words, _planned(each), sold)),
         Chart(words("chart.venues"), share_chart(words, shares)),
     ]
 
@@ -232,27 +226,7 @@ def fees(case: CaseFile, words: Words) -> Section:
 
 def qty_or_money(amount: Decimal, asset: str, words: Words) -> str:
     """Money with two decimals, anything else with eight."""
-    return words.money(amount, asset) if asset in ("USD", "HKD", "CNY") else qty(amount, asset)
-
-
-def incidents(case: CaseFile, words: Words) -> Section:
-    """Everything that was not as planned."""
-    section = Section("incidents", words("section.incidents"))
-    if case.incidents:
-        section.blocks.append(words("text.incidents"))
-        rows = [
-            [words.short(each.at), words.term("incident", each.kind), each.where, each.detail, case.name(each.who)]
-            for each in case.incidents
-        ]
-        columns = heads(words, ("at", "d"), ("item", "t"), ("reference", "c"), ("detail", "t"), ("who", "t"))
-        section.blocks.append(Table(columns, rows))
-    else:
-        section.blocks.append(words("text.no_incidents"))
-    if case.waits:
-        section.blocks.append(words("text.waits", count=case.waits))
-    if case.unknowns:
-        section.blocks.append(words("text.unknowns", count=case.unknowns))
-    return section
+    return words.money(amount, asset) if asset in UNITS else qty(amount, asset)
 
 
 def all_fills(case: CaseFile, words: Words) -> Section:
@@ -268,21 +242,16 @@ def all_fills(case: CaseFile, words: Words) -> Section:
                 fill.venue,
                 method,
                 fill.trade_id,
-                grouped_plain(fill.qty, 8),
-                grouped_plain(fill.px, 2),
-                grouped_plain(fill.notional, 8),
-                f"{grouped_plain(fill.fee, 8)} {fill.fee_asset}",
+                every_digit(fill.qty, 8),
+                every_digit(fill.px, 2),
+                every_digit(fill.notional, 8),
+                f"{every_digit(fill.fee, 8)} {fill.fee_asset}",
             ]
         )
     columns = heads(words, ("number", "n"), ("at", "d"), ("venue", "t"), ("method", "t"), ("trade_id", "c"))
     columns += heads(words, ("qty", "n"), ("px", "n"), ("gross", "n"), ("fee", "n"))
     section.blocks.append(Table(columns, rows, listing=True))
     return section
-
-
-def grouped_plain(value: Decimal, decimals: int) -> str:
-    """Every digit of ``value``, and at least so many decimals that a column of them is aligned."""
-    return grouped(value, max(decimals, -int(value.as_tuple().exponent)))
 
 
 def all_quotes(case: CaseFile, words: Words) -> Section:
@@ -305,10 +274,20 @@ def all_quotes(case: CaseFile, words: Words) -> Section:
                         "-" if answer.rank is None else str(answer.rank),
                         "-" if answer.response_s is None else grouped(answer.response_s, 3),
                         words("yes" if answer.chosen else "no"),
-                        answer.refusal or "-",
+                        answer.refusal or _standing(answer, words),
                     ]
                 )
     columns = heads(words, ("number", "n"), ("at", "d"), ("qty", "n"), ("venue", "t"), ("px", "n"), ("spread", "n"))
     columns += heads(words, ("rank", "n"), ("response", "n"), ("chosen", "t"), ("answer", "t"))
     section.blocks.append(Table(columns, rows, listing=True))
+    whys = [made.why for each in case.sales for made in each.quality.rounds]
+    told = [[str(number), why] for number, why in enumerate(whys, start=1)]
+    section.blocks.append(Table(heads(words, ("number", "n"), ("choice", "t")), told, listing=True))
     return section
+
+
+def _standing(answer: Answer, words: Words) -> str:
+    """Why an answer could not be taken, if it could not."""
+    if answer.refusal:
+        return answer.refusal
+    return words("indicative") if answer.px is not None and answer.rank is None else "-"

@@ -8,9 +8,8 @@ from executor.journal.checkpoint import taken_apart
 from executor.journal.keys import read_verifiers
 from executor.journal.leaves import looking
 from executor.journal.line import decode
-from executor.journal.open import open_reading
 from executor.report.casefile import CaseFile, casefile
-from executor.report.export import exported
+from executor.report.export import exported, institution_lines
 from tests.report.case_whole import whole_case
 
 CASE = "SH-2026-0032"
@@ -18,12 +17,11 @@ CASE = "SH-2026-0032"
 
 def read_case(place: Path, case_id: str) -> tuple[CaseFile, dict[str, bytes]]:
     """The case in a journal, and the files that prove it."""
+    trusted = read_verifiers(place.with_name("journal.sqlite.key.pub"))
     with looking(place) as run:
-        files = exported(run, case_id, read_verifiers(place.with_name("journal.sqlite.key.pub")))
-    record = open_reading(place)
-    people = [decode(text) for text in record.read("people")]
-    record.close()
-    case = casefile(case_id, [decode(text) for text in files["events.jsonl"].decode().splitlines()], people)
+        files = exported(run, case_id, trusted)
+        house = [decode(text) for text in institution_lines(run, trusted)]
+    case = casefile(case_id, [decode(text) for text in files["events.jsonl"].decode().splitlines()], house)
     notes = taken_apart(files["checkpoints.txt"].decode())
     case.head, case.checkpoints, case.key = notes[-1].text, len(notes), files["keys.txt"].decode().strip()
     return case, files

@@ -167,7 +167,7 @@ def test_charts_hold_every_fill_and_the_floor(finished: Finished) -> None:
     name = "{http://www.w3.org/2000/svg}"
     marks = drawn[0].findall(f"{name}circle") + drawn[0].findall(f"{name}rect")
     assert len(marks) == len(finished[0].sales[0].fills) + 1  # and the frame
-    assert any("stroke-dasharray" in line.attrib for line in drawn[0].findall(f"{name}line"))
+    assert any("stroke-dasharray" in line.attrib for line in drawn[0].findall(f"{name}polyline"))  # the floor
     assert sum(float(t.text[:-1]) for t in drawn[2].iter(f"{name}text") if t.text and t.text.endswith("%")) == 100
 
 

@@ -1,6 +1,7 @@
 """The report's words and its way of writing dates, amounts and numbers, one file for each language."""
 
 import tomllib
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ _EAST_8 = timezone(timedelta(hours=8))  # Beijing and Hong Kong alike; neither h
 _MONTHS = (
     "January February March April May June July August September October November December".split()  # noqa: SIM905
 )
+_LENGTHS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 Number = Decimal | Fraction | int
 
 
@@ -38,6 +40,16 @@ class Words:
         """The word for a code of the record; the code itself where there is none."""
         return str(self._words[group].get(code, code))
 
+    def rule(self, rule: str) -> str:
+        """The word for a rule that held the sale back, with the name that the plan gives it."""
+        kind, point, name = rule.partition(".")
+        return self.aside(self.term("rule", kind), self.term("field", name)) if point else self.term("rule", rule)
+
+    def in_order(self, group: str, codes: Iterable[str]) -> list[str]:
+        """Codes in the order in which the group lists them; those that it does not know last."""
+        places = {code: place for place, code in enumerate(self._words[group])}
+        return sorted(codes, key=lambda code: (places.get(code, len(places)), code))
+
     def moment(self, at: datetime) -> str:
         """Date and time to the second, eight hours east of Greenwich."""
         there = at.astimezone(_EAST_8)
@@ -51,14 +63,13 @@ class Words:
         return f"{there.day} {_MONTHS[there.month - 1]} {there.year}"
 
     def short(self, at: datetime) -> str:
-        """Month, day and time for narrow columns."""
-        there = at.astimezone(_EAST_8)
-        return f"{there:%m-%d %H:%M:%S}"
+        """Date and time for narrow columns."""
+        return f"{at.astimezone(_EAST_8):%Y-%m-%d %H:%M:%S}"
 
     def hour(self, at: datetime) -> str:
         """The hour that ``at`` lies in."""
         there = at.astimezone(_EAST_8)
-        return f"{there:%m-%d %H}:00–{(there + timedelta(hours=1)):%H}:00"
+        return f"{there:%Y-%m-%d %H}:00–{(there + timedelta(hours=1)):%H}:00"
 
     def money(self, amount: Number | None, currency: str) -> str:
         """An amount with its currency, two decimals."""
@@ -66,6 +77,19 @@ class Words:
             return self("not_recorded")
         known = self._words["currency"].get(currency, self("currency.other"))
         return str(known).format(amount=grouped(Fraction(amount), 2), code=currency)
+
+    def exactly(self, amount: Decimal, currency: str) -> str:
+        """An amount with its currency and every digit, two decimals at least."""
+        known = self._words["currency"].get(currency, self("currency.other"))
+        return str(known).format(amount=every_digit(amount, 2), code=currency)
+
+    def duration(self, seconds: int) -> str:
+        """A span of time in days, hours, minutes and seconds, without those that are zero."""
+        parts, rest = [], seconds
+        for name, length in _LENGTHS:
+            count, rest = divmod(rest, length)
+            parts += [self(f"length.{name}", count=count)] if count else []
+        return self("length.join").join(parts) or self("length.second", count=0)
 
     def span(self, begin: datetime, end: datetime) -> str:
         """From one moment to another."""
@@ -84,6 +108,11 @@ def grouped(value: Fraction | Decimal | int, decimals: int) -> str:
     """``value`` with that many decimals and a comma every three digits before the point."""
     whole, point, part = fixed(Fraction(value), decimals).partition(".")
     return f"{int(whole):,}{point}{part}" if not whole.startswith("-0") else f"{whole}{point}{part}"
+
+
+def every_digit(value: Decimal, decimals: int) -> str:
+    """Every digit of ``value``, and at least so many decimals."""
+    return grouped(value, max(decimals, -int(value.as_tuple().exponent)))
 
 
 def percent(value: Fraction) -> str:

@@ -1,0 +1,234 @@
+"""What the report must show besides the figures of the sale: the whole plan, stops, waits, the trial balance."""
+
+from copy import copy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from pydantic import BaseModel
+
+from executor.domain.average import AverageParams
+from executor.domain.caps import Caps, VenueVolume
+from executor.domain.case import HoldingState
+from executor.domain.case_events import FloorRaised
+from executor.domain.chain import BREAK, MISSING, OK
+from executor.domain.dossier import PAPERS, TRAVEL_RULE
+from executor.domain.events import ControlCleared, ControlSet, ParentWaiting, ParentWorking, WaitEscalated
+from executor.domain.ledger import ACCOUNTS, VENUE_CASH
+from executor.domain.plan import Guards, OtcLeg, TwapLeg, Waiting
+from executor.domain.price_rules import AverageRule, BandRule, FixedRule, ReferenceTerms
+from executor.domain.reconcile_case import COIN_STEPS, DEPOSIT_STEPS, MONEY_STEPS, POOL_STEPS
+from executor.domain.settlement import EVIDENCE
+from executor.journal.line import Line
+from executor.report.blocks import Table
+from executor.report.casefile import CaseFile, casefile
+from executor.report.incidents import binding_scopes, stops_of, waits_of
+from executor.report.report import html, sections_of
+from executor.report.sections_rules import limits, price_rules
+from executor.report.words import LANGUAGES, Words
+from tests.report.test_report import Finished, table_text
+
+D = Decimal
+AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+MODELS: tuple[type[BaseModel], ...] = (
+    FixedRule, AverageRule, BandRule, ReferenceTerms, Caps, VenueVolume, Waiting, Guards, TwapLeg, OtcLeg,
+    AverageParams,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_word_of_the_record_has_one_in_the_report(language: str) -> None:
+    words = Words(language)
+    wanted = {("field", name) for model in MODELS for name in model.model_fields}
+    for model in MODELS:
+        for field in model.model_fields.values():
+            literal = [each for each in get_args(field.annotation) if isinstance(each, str)]
+            wanted |= {("choice", each) for each in literal if each not in ("twap", "otc")}
+    wanted |= {("account", name) for name in (*ACCOUNTS, VENUE_CASH)}
+    wanted |= {("evidence", name) for kinds in (*EVIDENCE.values(), PAPERS, TRAVEL_RULE) for name in kinds}
+    wanted |= {("line", name) for name in (*COIN_STEPS, *MONEY_STEPS, *POOL_STEPS, *DEPOSIT_STEPS)}
+    wanted |= {("line", name) for name in ("recalled", "returned", "statement")}
+    wanted |= {("mark", name) for name in (OK, MISSING, BREAK)}
+    wanted |= {("state", str(state)) for state in HoldingState}
+    wanted |= {("scope", name) for name in ("all", "case", "venue", "parent")}
+    unknown = [(group, name) for group, name in sorted(wanted) if words.in_order(group, [name, "\x00"])[0] != name]
+    assert unknown == []
+
+
+CAPS = {
+    "plan_percent_per_day": "11", "day_boundary": "+08:00", "venue_volume_percent": "5.5", "venue_volume_days": 31,
+    "venue_volumes": [
+        {"venue": "osl", "qty": "123.25", "measured_until": "2026-03-01", "source": "OSL 日报",
+         "file_sha256": "9a" * 32},
+    ],
+    "participation_percent": "1.5", "participation_window": 3_660, "week_values": ["50000001", "100000002"],
+    "week_currency": "USD", "week_starts": "saturday", "week_zone": "America/New_York", "first_week": "2026-02-28",
+    "order_value": "400003", "venue_value_per_day": "900004.5", "min_venues": 2,
+}  # fmt: skip
+RULES = [
+    {"kind": "fixed", "name": "reserve", "px": "90001.5", "currency": "HKD", "scope": "average_of_sale",
+     "compare": "after_fees", "floor_per_fill_px": "88002"},
+    {"kind": "average", "name": "mean", "benchmark": "7b" * 32, "renewal": "once", "factor": "1.05", "currency": "USD",
+     "scope": "per_fill", "compare": "before_fees", "floor_per_fill_px": None},
+    {"kind": "band", "name": "near", "around": "reference", "percent": "1.25"},
+]  # fmt: skip
+PLANNED = {
+    "caps": CAPS,
+    "price_rules": RULES,
+    "reference": {"min_sources": 3, "agreement_bps": "55", "max_age": 90},
+    "waiting": {"tell": ["op-zhang"], "escalate_to": ["ch-li"], "escalate_after": 7_200},
+    "cover": {"ratio_percent": "110", "warn": ["110", "105"]},  # a part that the report does not know by name
+}
+
+
+def with_plan(case: CaseFile, plan: dict[str, Any]) -> CaseFile:
+    """The case as if its sale had this plan besides."""
+    (sale,) = case.sales
+    state = copy(sale.state)
+    state.created = msgspec.structs.replace(sale.state.spec, plan=sale.state.spec.plan | plan)
+    return replace(case, sales=[replace(sale, state=state)])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_field_of_rules_and_caps_is_shown(finished: Finished, language: str) -> None:
+    case, words = with_plan(finished[0], PLANNED), Words(language)
+    (sale,) = case.sales
+    blocks = [*price_rules(sale, case, words), *limits(sale, case, words)]
+    tables = [block for block in blocks if isinstance(block, Table)]
+    text = "\n".join(cell for table in tables for row in [[table.caption], *table.rows] for cell in row)
+    shown = {
+        "zh": [
+            "11%", "+08:00", "5.5%", "31", "123.25", "2026-03-01", "OSL 日报", "9a" * 32, "1.5%", "1 小时 1 分",
+            "50,000,001.00 美元、100,000,002.00 美元", "星期六", "America/New_York", "2026-02-28", "400,003.00 美元",
+            "900,004.50 美元", "90,001.50 港元", "整体成交均价", "扣费后", "88,002.00 港元", "7b" * 32, "1.05",
+            "1.25%", "55 基点", "1 分 30 秒", "张明", "李静", "2 小时", "cover", "110%", "110、105", "短时涨跌上限",
+        ],
+        "en": [
+            "USD 50,000,001.00, USD 100,000,002.00", "HKD 90,001.50", "the average of the sale", "Saturday",
+            "1 h 1 min", "55 bps", "ratio_percent", "Price has moved by",
+        ],
+    }[language]  # fmt: skip
+    assert [each for each in shown if each not in text] == []
+    assert "None" not in text
+
+
+def test_a_raised_floor_is_shown_and_drawn(finished: Finished) -> None:
+    case = finished[0]
+    (sale,) = case.sales
+    raised = FloorRaised(
+        plan_hash=sale.state.spec.plan_hash, floor_px=D("91234.5"), person="ri-wang", public_key="", signature="",
+        why="市场走高",
+    )  # fmt: skip
+    again = replace(case, raised=[(sale.fills[0].at + timedelta(seconds=1), raised)])
+    text = table_text(again, "zh", "price")
+    assert "91,234.50|王磊|市场走高" in text
+
+
+# --- stops and waits -------------------------------------------------------------------------------------------------
+
+
+def house(*events: tuple[int, Any]) -> list[Line]:
+    """Lines of the institution's tree, so many minutes after ``AT``."""
+    return [
+        Line(stream="control", version=n, case_id="", at=AT + timedelta(minutes=m), event=event)
+        for n, (m, event) in enumerate(events, start=1)
+    ]
+
+
+def pause(scope: str, action: str = "pause") -> ControlSet:
+    return ControlSet(scope=scope, action=action, cancel=True, who="ri-wang", why=f"why {scope}")
+
+
+def cleared(scope: str) -> ControlCleared:
+    return ControlCleared(scope=scope, who="ch-li", why="over")
+
+
+def test_only_stops_that_bound_the_sale_are_its_own() -> None:
+    scopes = binding_scopes("C-1", ["p1"], ["osl", "hashkey", "osl"])
+    assert scopes == ["all", "case/C-1", "parent/p1", "venue/hashkey", "venue/osl"]
+    lines = house(
+        (0, pause("all")), (1, cleared("all")),  # over before the sale
+        (2, pause("venue/osl")), (12, cleared("venue/osl")),  # set before, in force when it began
+        (13, pause("venue/other")), (14, pause("case/C-2")),  # of others
+        (15, pause("all", "kill")),  # never cleared
+        (31, pause("case/C-1")),  # after it had ended
+    )  # fmt: skip
+    found = stops_of(lines, scopes, AT + timedelta(minutes=10), AT + timedelta(minutes=30))
+    assert [(each.kind, each.where, each.who) for each in found] == [
+        ("ControlPause", "venue/osl", "ri-wang"),
+        ("ControlCleared", "venue/osl", "ch-li"),
+        ("ControlKill", "all", "ri-wang"),
+    ]
+
+
+def test_a_stop_of_the_institution_stands_among_the_incidents(finished: Finished) -> None:
+    (sale,) = finished[0].sales
+    begin = (sale.events[0][0] - AT) // timedelta(minutes=1)
+    stopped = casefile("SH-2026-0032", finished[0].lines, house((begin, pause("all")), (begin + 5, cleared("all"))))
+    assert "人工暂停|全机构|why all|王磊" in table_text(stopped, "zh", "incidents")
+    assert "stop cleared|the whole institution|over|李静" in table_text(stopped, "en", "incidents")
+    assert "全机构" not in table_text(finished[0], "zh", "incidents").split("上表包括")[0]
+
+
+def waiting(*events: tuple[int, Any]) -> list[Line]:
+    return [
+        Line(stream="parent/p1", version=n, case_id="C-1", at=AT + timedelta(minutes=m), event=event)
+        for n, (m, event) in enumerate(events, start=1)
+    ]
+
+
+WAITS = (
+    (0, ParentWaiting(rule="floor", reason="bid under the floor", told=["op-zhang"])),
+    (7, WaitEscalated(rule="floor", reason="bid under the floor", since=AT, told=["op-zhang", "ch-li"])),
+    (10, ParentWorking()),
+    (11, ParentWaiting(rule="cap.plan_percent_per_day", reason="full")),
+    (13, ParentWaiting(rule="price.mean", reason="under the mean", told=["op-zhang"])),
+)
+
+
+def test_waits_say_how_long_and_who_was_told(finished: Finished) -> None:
+    waits = waits_of(waiting(*WAITS))
+    minute = timedelta(minutes=1)
+    assert [(w.rule, (w.until or AT + 60 * minute) - w.at, w.for_price) for w in waits] == [
+        ("floor", 10 * minute, True),
+        ("cap.plan_percent_per_day", 2 * minute, False),
+        ("price.mean", 47 * minute, True),
+    ]
+    assert (waits[0].told, waits[0].escalated_to) == (["op-zhang"], ["ch-li"])
+    case = finished[0]
+    for wait in waits:
+        wait.until = wait.until or wait.at + minute
+    waited = replace(case, sales=[replace(case.sales[0], waits=waits)])
+    text = table_text(waited, "zh", "incidents")
+    assert "底价|1|10 分|10 分|张明|2026-03-02 09:07:00（李静）" in text
+    assert "卖出限额（每日卖出占方案数量上限）|1|2 分" in text
+    assert "系统暂停卖出并告知方案所定人员" in text
+    assert "张明|李静" in table_text(waited, "zh", "waits")
+    assert "附件二　暂候明细" in html(waited, Words("zh"))
+    assert "卖出期间未发生因价格原因的暂候" in table_text(case, "zh", "incidents")
+
+
+# --- the books -------------------------------------------------------------------------------------------------------
+
+
+def test_the_trial_balance_is_there_and_balances(finished: Finished) -> None:
+    (section,) = [each for each in sections_of(finished[0], Words("zh")) if each.key == "settlement"]
+    table = [block for block in section.blocks if isinstance(block, Table)][-1]
+    assert table.caption.startswith("科目余额表")
+    sums = [row for row in table.rows if row[0] == "合计"]
+    assert [row[1] for row in sums] == sorted({row[1] for row in table.rows})
+    shown = [row for row in table.rows if row[0] != "合计"]
+    for _, currency, debit, credit in sums:
+        assert debit == credit
+        for side in (2, 3):
+            own = [
+                D(row[side].replace(",", ""))
+                for row in table.rows
+                if row[1] == currency and row[0] != "合计" and row[side]
+            ]
+            assert sum(own) == D(debit.replace(",", ""))
+    shown = [row for row in table.rows if row[0] != "合计"]
+    assert len(shown) == len(list(finished[0].books.ledger.trial_balance()))
