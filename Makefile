@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash test-failover strace postgresql pdf-tools lint format bench lock clean
+.PHONY: help demo test test-crash test-failover strace postgresql pdf-tools node softhsm lint format bench lock clean
 
 BIN := .venv/bin
 PYTHON ?=
@@ -28,7 +28,7 @@ help:
 demo: .venv/ready-to-run
 	@$(BIN)/executor demo
 
-test: .venv/ready-to-test strace postgresql pdf-tools
+test: .venv/ready-to-test strace postgresql pdf-tools node softhsm
 	@echo '== format: ruff format --check'
 	@$(BIN)/ruff format --check --quiet . || { echo 'run: make format'; exit 1; }
 	@echo '== lint: ruff check'
@@ -117,6 +117,25 @@ pdf-tools:
 	fi; \
 	echo 'PDF tools are missing: tests of the report will be SKIPPED. On Debian or Ubuntu: apt-get install' \
 		'fonts-noto-cjk fontconfig libpangoft2-1.0-0 libharfbuzz-subset0 poppler-utils' >&2
+
+# The record's second verifier is JavaScript. Without it nothing compares verify.py with another implementation.
+node:
+	@command -v node >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing Node.js, for the second verifier of the record.'; \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs) >/dev/null && exit 0; \
+	fi; \
+	echo 'Node.js is missing: the second verifier will be SKIPPED. On Debian or Ubuntu: apt-get install nodejs' >&2
+
+# A PKCS#11 device in software, for the tests of a record key that never leaves its device.
+softhsm:
+	@command -v softhsm2-util >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing SoftHSM, for the tests of a key in a device.'; \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends softhsm2) >/dev/null && exit 0; \
+	fi; \
+	echo 'SoftHSM is missing: the tests of a key in a device will be SKIPPED. On Debian or Ubuntu:' \
+		'apt-get install softhsm2' >&2
 
 # The development lock holds all that the run-time lock holds, so it makes both ready.
 .venv/ready-to-test: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python

@@ -7,14 +7,20 @@ from contextlib import asynccontextmanager
 from adapters.clock import Clock
 from config.journal_path import record_key_path
 from executor.engine.parent_log import Observer
-from executor.journal.keys import read_or_new
+from executor.journal.keys import read_key, read_or_new
 from executor.journal.leaves import open_leaves
 from executor.journal.line import Line
+from executor.journal.note import Signer
 from executor.journal.open import Place
 from executor.journal.recorder import Recorder, Sequencer
 
 RECORD = "executor/record"
 """The name of a key that nobody made: `executor record-key` gives it a better one."""
+
+
+def record_signer(place: Place) -> Signer:
+    """The key that signs the record, which must be there. Raises ``CredentialsRefused``."""
+    return read_key(record_key_path(place))
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ import click
 from config.journal_path import journal_path, record_key_path
 from executor.cli.evidence import existing, verifiers
 from executor.cli.journal_option import journal_option
+from executor.cli.recording import record_signer
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import taken_apart
 from executor.journal.leaves import looking
@@ -17,7 +18,7 @@ from executor.journal.line import decode
 from executor.journal.open import Place
 from executor.market.benchmark import BenchmarkRecord, differences, read_record
 from executor.market.candles import load
-from executor.report.bundle import bundle_files, refuse_keys, zipped
+from executor.report.bundle import bundle_files, listed, refuse_keys, zipped
 from executor.report.casefile import CaseFile, casefile
 from executor.report.export import exported, institution_lines
 from executor.report.market_seen import from_candles
@@ -106,17 +107,17 @@ def bundle(
     keys: Path | None,
 ) -> None:
     """Write everything that a stranger needs to check CASE into one zip: events, checkpoints, key, plan, benchmark
-    inputs, statements, ledger, report, verifier, README."""
+    inputs, statements, ledger, report, verifier, README, and the list of them, signed with the record's key."""
     if file.exists():
         raise InputRefused(f"{file} exists already; evidence is never overwritten")
+    signer = record_signer(journal_path(journal))
     found = _read(journal_path(journal), case_id, keys, market, benchmarks)
     files = bundle_files(found.case, found.exported, _reports(found, lang), found.inputs)
     refuse_keys(files, _secrets(journal_path(journal)))
+    files = listed(files, signer)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(zipped(files, found.case.until))
-    click.echo(
-        f"{file}: {len(files)} files; check it with: sha256sum --check SHA256SUMS && python3 verify.py", err=True
-    )
+    click.echo(f"{file}: {len(files)} files; check it with: python3 verify.py", err=True)
 
 
 def _read(

@@ -1,6 +1,7 @@
 """The evidence bundle of a case: one zip with the record, all that was derived from it, and the means to check both.
 
-The same record and the same inputs give the same bytes. Nothing that looks like key material ever goes in."""
+The same record and the same inputs give the same bytes. Nothing that looks like key material ever goes in. The list of
+all files is signed with the record's key, so that none can be changed, added or left out unseen."""
 
 import csv
 import hashlib
@@ -14,8 +15,10 @@ from pathlib import PurePosixPath
 
 from executor.domain.canonical import canonical
 from executor.domain.settlement_events import StatementImported
-from executor.errors import RuleRefused
-from executor.report import page
+from executor.errors import RecordBroken, RuleRefused
+from executor.journal.note import Signer, VerifierKey, signed
+from executor.journal.tree import leaf_hash
+from executor.report import page, verify_standalone
 from executor.report.casefile import CaseFile
 from executor.report.postings import postings_file
 from executor.report.words import LANGUAGES
@@ -32,9 +35,12 @@ _STATED = ("trade_id", "qty", "px", "notional", "fee", "fee_asset", "at", "note"
 def bundle_files(
     case: CaseFile, exported: Mapping[str, bytes], reports: Mapping[str, bytes], inputs: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """Every file by name. ``exported`` is what verify.py checks, ``inputs`` what prices were computed from."""
+    """Every file by name but the signed list of them. ``exported`` is the record, ``inputs`` what prices were computed
+    from."""
     found = dict(exported)
     found["ledger.jsonl"] = postings_file(case.books)
+    hashes = (leaf_hash(line).hex().encode() for line in found["ledger.jsonl"].splitlines())
+    found["ledger-leaves.txt"] = b"".join(each + b"\n" for each in hashes)
     found["fills.csv"] = _csv(_FILLS, _fill_rows(case))
     for _, frozen in case.frozen:
         found[f"plan/{frozen.plan_hash}.json"] = canonical(frozen.frozen)
@@ -49,8 +55,23 @@ def bundle_files(
     for language in LANGUAGES:
         text = (resources(page) / f"readme.{language}.md").read_text("utf-8")
         found[f"README.{language}.md"] = text.replace("CASE", case.case_id).encode()
+    return found
+
+
+def listed(found: Mapping[str, bytes], signer: Signer) -> dict[str, bytes]:
+    """The files with ``SHA256SUMS`` and the record's signature under it, checked with the verifier that is among them.
+    Raises ``RecordBroken`` if it says no, or if ``signer`` holds another key than that of the record."""
+    key = VerifierKey.parse(found["keys.txt"].decode().strip())
+    if signer.public != key.public:
+        raise RecordBroken(f"the key that would sign the list of files is not that of {key.name}")
     sums = "".join(f"{hashlib.sha256(found[name]).hexdigest()}  {name}\n" for name in sorted(found))
-    return found | {"SHA256SUMS": sums.encode()}
+    note = str(signed(sums, key.name, signer))
+    files = {**found, "SHA256SUMS": sums.encode(), "SHA256SUMS.sig": note[len(sums) + 1 :].encode()}
+    try:
+        verify_standalone.verify(files)
+    except verify_standalone.WRONG as wrong:
+        raise RecordBroken(f"the bundle does not verify: {verify_standalone.HERE[0]}: {wrong}") from None
+    return files
 
 
 def refuse_keys(found: Mapping[str, bytes], secrets: Iterable[str] = ()) -> None:

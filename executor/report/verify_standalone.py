@@ -1,188 +1,220 @@
-"""verify.py: checks the record of one case with nothing but Python 3.11 or later and a public key.
+"""verify.py: checks the evidence of one case with nothing but Python 3.11 or later and a public key.
 
-    python verify.py [FOLDER [KEY [SEEN]]]
+    python3 verify.py [FOLDER [KEY [SEEN]]]
 
 KEY: the verifier key that the institution published; without it keys.txt is believed, so compare the fingerprint.
-SEEN: a checkpoint that you were given earlier, in a file; the record must still hold it. Prints OK and ends with 0, or
-prints NO with the first thing that is wrong and ends with 1. docs/evidence.md describes the files."""
+SEEN: a file with a checkpoint that you were given earlier; the record must still hold it. Prints OK and ends with 0, or
+NO with the first thing that is wrong and ends with 1. docs/evidence.md explains the files and every check."""
 
-# fmt: off
-# ruff: noqa: E401, I001
-import base64, hashlib, json, pathlib, sys
+import base64, hashlib, json, pathlib, sys  # noqa: E401, I001
 from decimal import Decimal, localcontext
 from typing import Any
 from urllib.parse import quote
 
 HERE = [""]  # the file and the line that is being looked at
 WRONG = ValueError, LookupError, TypeError, AttributeError, ArithmeticError
-NAMES = "events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt", "ledger.jsonl"  # the last may be absent
+RECORD = {"events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt"}
+BUNDLE = {"ledger.jsonl", "ledger-leaves.txt", "SHA256SUMS", "SHA256SUMS.sig"}
 # Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
-P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
-D, ROOT, NEUTRAL = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P), (0, 1, 1, 0)
+P, L, NEUTRAL = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493, (0, 1, 1, 0)
+D, ROOT = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
+
 
 def need(good: object, why: str) -> None:
     if not good:
         raise ValueError(why)
 
+
 def sha256(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
 
-def unbase64(text: str) -> bytes:
-    raw = base64.b64decode(text, validate=True)
-    need(base64.b64encode(raw).decode() == text, "base64 in a second spelling")
-    return raw
+
+def spell(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
 
 def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
 
 def plus(p: Any, q: Any) -> Any:
     a, b, c, d = (p[1] - p[0]) * (q[1] - q[0]), (p[1] + p[0]) * (q[1] + q[0]), 2 * p[3] * q[3] * D, 2 * p[2] * q[2]
     e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
     return e * f % P, g * h % P, f * g % P, e * h % P
 
-def point(raw: bytes, sign: int) -> Any:
-    """The point that ``raw`` spells, or for a sign of -1 its negative."""
+
+def point(raw: bytes) -> Any:
     y = int.from_bytes(raw, "little") % 2**255
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x if x * x % P == square else x * ROOT % P
     need(len(raw) == 32 and y < P and x * x % P == square and (x or raw[31] < 128), "the key is not on the curve")
-    x = (x if x % 2 == raw[31] >> 7 else P - x) * sign % P
+    x = x if x % 2 == raw[31] >> 7 else P - x
     return x, y, 1, x * y % P
+
 
 def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     """True if s * BASE - k * KEY is, byte for byte, the point that the signature names, and s has its one spelling."""
     s = int.from_bytes(signature[32:], "little")
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    base, key, total = point((4 * pow(5, -1, P) % P).to_bytes(32, "little"), 1), point(public, -1), NEUTRAL
-    addends = NEUTRAL, base, key, plus(base, key)
+    (x, y, z, t), base, total = point(public), point(b"\x58" + b"\x66" * 31), NEUTRAL
+    addends = NEUTRAL, base, (-x, y, z, -t), plus(base, (-x, y, z, -t))
     for bit in reversed(range(253)):
         total = plus(plus(total, total), addends[(s >> bit & 1) + 2 * (k >> bit & 1)])
-    x, y = total[0] * pow(total[2], -1, P) % P, total[1] * pow(total[2], -1, P) % P
+    x, y = (each * pow(total[2], -1, P) % P for each in total[:2])
     return len(signature) == 64 and s < L and (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
 
-def read_key(written: str) -> tuple[str, bytes, bytes]:
-    """A verifier key (C2SP signed-note): its name, which is the tree's origin, its short id, its 32 bytes."""
-    name, short, spelled = written.removesuffix("\n").split("+", 2)
-    raw = unbase64(spelled)
-    need(len(raw) == 33 and raw[0] == 1 and written[-1] == "\n", "not an Ed25519 verifier key")
-    need(sha256(f"{name}\n".encode(), raw)[:4].hex() == short, "the id is not that of the key")
-    return name, bytes.fromhex(short), raw[1:]
 
-def read_checkpoints(written: str, key: tuple[str, bytes, bytes]) -> dict[int, tuple[bytes, str]]:
-    """Signed checkpoints (C2SP tlog-checkpoint): size to root and text. Each names the one before it by its hash."""
-    found, before, latest, notes = {}, "-", 0, (written + "\n").split("\n\n")
-    need(notes.pop() == "" and len(notes) % 2 == 0 and notes, "not a row of whole checkpoints")
-    for number, (text, tail) in enumerate(zip((f"{each}\n" for each in notes[::2]), notes[1::2], strict=True), 1):
+def check_note(text: str, lines: str, name: str, key: bytes) -> None:
+    """A signed note (C2SP) has a good signature of the key; those of others, say of witnesses, are passed over."""
+    rows, short = lines.split("\n"), sha256(f"{name}\n\1".encode(), key)[:4]
+    named = [base64.b64decode(row.split(" ")[2]) for row in rows if row.startswith(f"\u2014 {name} ")]
+    own = [raw for raw in named if raw[:4] == short and f"\u2014 {name} {spell(raw)}" in rows]
+    need(own, "not signed by the key of this case")
+    need(all(signed(key, text.encode(), raw[4:]) for raw in own), "its signature is not good")
+
+
+def read_checkpoints(written: str, name: str, key: bytes) -> dict[int, str]:
+    """Signed checkpoints (C2SP tlog-checkpoint): text by size. Each names the one before it by its hash."""
+    found, before, notes = {0: ""}, "-", written.removesuffix("\n").split("\n\n")
+    need(written.endswith("\n") and len(notes) % 2 == 0, "not a row of whole checkpoints")
+    for number, (text, lines) in enumerate(zip(notes[::2], notes[1::2], strict=True), 1):
         HERE[0] = f"checkpoints.txt, checkpoint {number}"
-        good, (origin, size, root, extension, _) = 0, text.split("\n")
-        for dash, name, spelled in (line.split(" ") for line in tail.split("\n")):
-            need(dash == "\u2014", "not a signature line")
-            if (name, unbase64(spelled)[:4]) == key[:2]:  # the signatures of others, say witnesses, are passed over
-                need(signed(key[2], text.encode(), unbase64(spelled)[4:]), "its signature is not good")
-                good += 1
-        need(good and origin == key[0], "not signed by the key of this case")
-        need(extension.split(" ")[::3] == ["record/v1", before], "not written after the one that stands before it")
-        need(extension.split(" ")[1] == str(number) and int(size) > latest, "out of order")
-        found[latest := int(size)] = unbase64(root), text
-        before = base64.b64encode(sha256(text.encode())).decode()
+        check_note(text + "\n", lines, name, key)
+        size, root, extension = text.split("\n")[1:4]
+        expected = f"{name}\n{int(size)}\n{root}\nrecord/v1 {number} {extension.split(' ')[2]} {before}"
+        need(text == expected and int(size) > max(found), "not one that follows the one before it")
+        found[int(size)], before = text + "\n", spell(sha256(text.encode(), b"\n"))
     return found
 
-def balanced(entries: list[dict[str, Any]], unit: str) -> None:
-    """Postings add up to nothing in every unit: what one account gives another receives."""
+
+def read_lines(files: dict[str, bytes], name: str, hashes: str) -> Any:
+    """What each line says, in canonical JSON (RFC 8785), and its leaf hash (RFC 6962), which is the one listed."""
+    lines, listed = files[name].split(b"\n"), files[hashes].split(b"\n")
+    for number, raw in enumerate(lines[:-1], 1):
+        HERE[0], leaf = f"{name}, line {number}", sha256(b"\0", raw)
+        need(listed[number - 1] == leaf.hex().encode(), "not the line whose hash is listed")
+        need(canonical(line := json.loads(raw)) == raw, "not canonical")
+        yield line, leaf
+    HERE[0] = f"{name}, line {len(lines)}"
+    need(lines[-1] == b"" == listed[-1] and len(lines) == len(listed), "cut off, or missing")
+
+
+def balanced(entries: Any, unit: str) -> None:
     for name in {each[unit] for each in entries}:
         need(sum(Decimal(e["amount"]) for e in entries if e[unit] == name) == 0, f"{name}: the sum is not zero")
 
-def fold(parent: dict[str, Any], trades: set[Any], event: dict[str, Any]) -> None:
-    """What an event does to its parent order: no trade twice, not more than was ordered, no price under the floor."""
-    name, amount = event.get("client_order_id", ""), Decimal(event.get("qty", 0))
-    px = event.get("limit_px", event.get("px"))
-    if event["kind"] == "ParentCreated":
-        parent |= event | {"sold": Decimal(0), "end": "not finished"}
-        frozen = sha256(canonical({"case_id": event["case_id"], "plan": event["plan"]})).hex()
-        need(frozen == event["plan_hash"], "the plan is not the one that was frozen")
-        need(all(event["plan"][each] == event[each] for each in ("asset", "qty")), "not what the plan says")
-    need(px is None or Decimal(px) >= Decimal(parent["floor_px"]), "under the floor")
-    if event["kind"] == "ChildIntended":
-        need(name not in parent and parent["sold"] + amount <= Decimal(parent["qty"]), "sent twice, or too much")
-        parent[name] = amount
-    elif event["kind"] == "FillRecorded":
-        trade = event["venue"], parent["asset"], parent["quote_asset"], event["trade_id"]
-        need(trade not in trades, f"trade {event['trade_id']} of {event['venue']} stands in the record already")
-        trades.add(trade)
-        parent[name], parent["sold"] = parent[name] - amount, parent["sold"] + amount
-        need(parent[name] >= 0 and parent["sold"] <= Decimal(parent["qty"]), "more sold than was ordered")
-    elif event["kind"] == "ParentFinished":
-        need(parent["sold"] + Decimal(event["leaves_qty"]) == Decimal(parent["qty"]), "the rest is another")
-        parent["end"] = "finished"
 
-def read_events(lines: list[bytes], leaves: list[bytes], heads: dict[int, tuple[bytes, str]]) -> Any:
-    """Every line is the leaf that was sequenced, canonical, the next of its stream; every root is the signed one.
-    The parent orders and the fills, by stream and by stream and version."""
-    versions, parents, fills, trades, peaks, covered, last = {}, {}, {}, set(), [], 0, max(heads)  # type: ignore[var-annotated]
-    for index, raw in enumerate(lines):
-        HERE[0], node, level = f"events.jsonl, line {index + 1}", sha256(b"\0", raw), index
-        line = json.loads(raw)
-        stream, version, event = line["stream"], line["version"], line["event"]
+def follow(stream: str, event: Any, parents: dict[str, Any], left: dict[str, Decimal]) -> set[Any]:
+    """No trade twice, none under the floor, nothing beyond what is ``left`` of the mandate, the parent order and the
+    order. Gives what the books must say of a fill."""
+    kind, qty, parent, order = event["kind"], event.get("qty"), parents.get(stream, {}), event.get("client_order_id")
+    if kind == "CaseOpened":
+        for held in event["mandate"]["holdings"]:
+            left[held["asset"]] = left.get(held["asset"], Decimal(0)) + Decimal(held["qty"])
+    elif kind == "ParentCreated":
+        frozen = sha256(canonical({"case_id": event["case_id"], "plan": event["plan"]})).hex()
+        agrees = event["plan"]["qty"] == qty and event["plan"]["asset"] == event["asset"]
+        need(frozen == event["plan_hash"] and agrees, "not the plan that was frozen")
+        parents[stream], left[stream] = event | {"end": "not finished"}, Decimal(qty)
+    elif kind == "ChildIntended":
+        need(order not in left and Decimal(qty) <= left[stream], f"order {order} was sent already, or is too large")
+        need(Decimal(event["limit_px"]) >= Decimal(parent["floor_px"]), "under the floor")
+        left[order] = Decimal(qty)
+    elif kind == "FillRecorded":
+        asset, unit, venue = parent["asset"], parent["quote_asset"], event["venue"]
+        trade = f"trade {event['trade_id']} of {venue} in {asset}/{unit}"
+        need(trade not in left, f"{trade} stands in the record already")
+        need(Decimal(event["px"]) >= Decimal(parent["floor_px"]), "under the floor")
+        left[trade] = Decimal(0)
+        for what in order, stream, asset:
+            left[what] = left.get(what, Decimal(0)) - Decimal(qty)
+            need(left[what] >= 0, "more sold than was ordered, or than the mandate has")
+        return {("sold", asset, Decimal(qty)), (f"venue_cash:{venue}", unit, Decimal(event["notional"]))}
+    elif kind == "ParentFinished":
+        need(left[stream] == Decimal(event["leaves_qty"]), "the rest is another")
+        parent["end"] = "finished"
+    return set()
+
+
+def read_events(files: dict[str, bytes], heads: dict[int, str], tree: str) -> Any:
+    """Each line is of this case and the next of its stream; each root is the signed one. Gives what to say of the
+    parent orders, and of each event what the books must say."""
+    versions, parents, left, books, peaks, index = {}, {}, {}, {}, [], 0  # type: ignore[var-annotated]
+    for index, (line, leaf) in enumerate(read_lines(files, "events.jsonl", "leaves.txt"), 1):
+        stream, version, event, node = line["stream"], line["version"], line["event"], leaf
         HERE[0] += f" ({stream} version {version})"
-        need(leaves[index : index + 1] == [node.hex().encode()], "not the line that was sequenced")
-        need(canonical(line) == raw and index < last, "not canonical, or covered by no checkpoint")
-        need(heads[last][1].split("\n")[0].endswith(f"/case/{quote(line['case_id'], safe='')}"), "of another case")
+        need(tree.endswith(f"/case/{quote(line['case_id'], safe='')}"), "of another case")
         need(version == versions.get(stream, 0) + 1, "a version is missing or stands twice")
         versions[stream] = version
-        if stream.startswith("parent/"):
-            fold(parents.setdefault(stream, {}), trades, event)
-        balanced(event.get("postings", []), "currency")
-        if event["kind"] == "FillRecorded":
-            sold = ("sold", Decimal(event["qty"])), (f"venue_cash:{event['venue']}", Decimal(event["notional"]))
-            fills[f"{stream}#{version}"] = set(sold)
-        while level & 1:  # RFC 6962: complete subtrees of equal size are joined
-            node, level = sha256(b"\1", peaks.pop(), node), level >> 1
+        balanced(event.get("postings", ()), "currency")
+        books[f"{stream}#{version}"] = line["at"], event["kind"], follow(stream, event, parents, left)
+        for _ in range((index & -index).bit_length() - 1):  # RFC 6962: complete subtrees of equal size are joined
+            node = sha256(b"\1", peaks.pop(), node)
         peaks.append(node)
-        if index + 1 in heads:
+        if index in heads:
             for peak in reversed(peaks[:-1]):
                 node = sha256(b"\1", peak, node)
-            need(node == heads[index + 1][0], f"or a line before it, from {covered + 1} on: not what was signed")
-            covered = index + 1
-    HERE[0] = f"events.jsonl, line {len(lines) + 1}"
-    need(last == len(lines) == len(leaves), "sequenced and signed, and missing")
-    return parents, fills
+            need(spell(node) == heads[index].split("\n")[2], "it, or a line before it, is not what was signed")
+    HERE[0] = f"events.jsonl, line {min(index, max(heads)) + 1}"
+    need(index == max(heads), "covered by no checkpoint, or signed and missing")
+    sold = {each: (Decimal(parent["qty"]) - left[each]).normalize() for each, parent in parents.items()}
+    return [f"{sold[each]:f} of {p['qty']} {p['asset']} sold, {p['end']}: {each}" for each, p in parents.items()], books
 
-def read_ledger(lines: list[bytes], fills: dict[str, Any]) -> None:
-    """The books that go with the record: every set sums to zero; each fill is booked once, as it was recorded."""
-    for number, raw in enumerate(lines, 1):
-        HERE[0], row = f"ledger.jsonl, line {number}", json.loads(raw)
+
+def read_ledger(files: dict[str, bytes], books: dict[str, Any]) -> None:
+    """Each set of the ledger sums to zero and is that of one event, and every fill is booked."""
+    for row, _ in read_lines(files, "ledger.jsonl", "ledger-leaves.txt"):
         balanced(row["entries"], "unit")
-        booked = {(each["account"], Decimal(each["amount"])) for each in row["entries"]}
-        need(row["kind"] != "FillRecorded" or fills.pop(row["ref"]) <= booked, "not what the record says of this fill")
-    need(not fills, f"no line books {next(iter(fills), '')}")
+        entries = {(each["account"], each["unit"], Decimal(each["amount"])) for each in row["entries"]}
+        *event, fill = books.pop(row["ref"], [set()])
+        need([row["at"], row["kind"]] == event and fill <= entries, "not what the record says of this event")
+    for ref, (_, _, fill) in books.items():
+        need(not fill, f"no line books {ref}")
+
+
+def read_sums(files: dict[str, bytes], name: str, key: bytes) -> None:
+    """Every file of a bundle has the SHA-256 of the signed list, and all that are listed are here."""
+    HERE[0] = "SHA256SUMS, or SHA256SUMS.sig"
+    sums = files["SHA256SUMS"].decode()
+    check_note(sums, files["SHA256SUMS.sig"].decode().removesuffix("\n"), name, key)
+    listed = {line[66:]: line[:64] for line in sums.splitlines()}
+    for HERE[0] in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.sig"}):
+        found = hashlib.sha256(files.get(HERE[0], b"")).hexdigest()
+        need(HERE[0] in files and listed.get(HERE[0]) == found, "missing, changed, or not in SHA256SUMS")
+
 
 def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
-    """Check a record; what to tell the reader. Raises an error with the first thing that is wrong."""
+    """Check all files; what to tell the reader. Raises an error with the first thing that is wrong."""
+    more = [name for name in files if name not in {*RECORD, "verify.py"} and not name.endswith(".tsr")]
+    for HERE[0] in sorted(RECORD | BUNDLE if more else RECORD):
+        need(HERE[0] in files, "missing")
     HERE[0] = "keys.txt"
-    key = read_key(files["keys.txt"].decode())
-    need(not given or unbase64(given.strip().split("+", 2)[-1])[1:] == key[2], "not the key that you gave")
+    name, _, spelled = files["keys.txt"].decode().split("+", 2)
+    key = base64.b64decode(spelled)[1:]
+    short, spelled = sha256(f"{name}\n\1".encode(), key)[:4].hex(), spell(b"\1" + key)
+    need(files["keys.txt"].decode() == f"{name}+{short}+{spelled}\n", "not an Ed25519 verifier key")
+    need(given.strip().endswith(f"+{spelled}") or not given, "not the key that you gave")
     HERE[0] = "checkpoints.txt"
-    heads = read_checkpoints(files["checkpoints.txt"].decode(), key)
-    HERE[0], texts = "checkpoints.txt: the checkpoint that you have", [text for _, text in heads.values()]
-    need(not seen or seen.partition("\n\n")[0] + "\n" in texts, "it is not there")
-    lines, leaves = files["events.jsonl"].split(b"\n"), files["leaves.txt"].split(b"\n")
-    HERE[0] = f"events.jsonl, line {len(lines)}, or leaves.txt, line {len(leaves)}"
-    need(lines.pop() == b"" == leaves.pop(), "cut short")
+    heads = read_checkpoints(files["checkpoints.txt"].decode(), name, key)
+    HERE[0] = "checkpoints.txt: the checkpoint that you have"
+    need(not seen or seen.partition("\n\n")[0] + "\n" in heads.values(), "it is not there")
     with localcontext(prec=100):  # amounts are exact
-        parents, fills = read_events(lines, leaves, heads)
-        if "ledger.jsonl" in files:
-            read_ledger(files["ledger.jsonl"].splitlines(), fills)
-    said = [f"{p['sold']} of {p['qty']} {p['asset']} sold, {p['end']}: {each}" for each, p in parents.items()]
-    said += [f"signed by the key with the SHA-256 {sha256(key[2]).hex()}: compare it with what was published"]
-    return "\n".join([f"{len(lines)} events, {len(heads)} checkpoints; the last:", heads[max(heads)][1], *said, "OK\n"])
+        said, books = read_events(files, heads, name)
+        if more:
+            read_ledger(files, books)
+            read_sums(files, name, key)
+    said += [f"{len(more)} more files signed for" if more else "the record alone: no ledger, no other files"]
+    said += [f"signed by the key with the SHA-256 {sha256(key).hex()}: compare it with what was published", "OK\n"]
+    return "\n".join([f"{max(heads)} events, {len(heads) - 1} checkpoints; the last:", heads[max(heads)], *said])
+
 
 if __name__ == "__main__":
-    folder, given, seen = [*sys.argv[1:4], *[".", "", ""][len(sys.argv) - 1 :]]
+    folder, known, told = [*sys.argv[1:4], *[".", "", ""][len(sys.argv) - 1 :]]
     try:
-        there = [path for path in map(pathlib.Path(folder).joinpath, NAMES) if path.exists()]
-        files = {path.name: path.read_bytes() for path in there}
-        sys.stdout.write(verify(files, given, pathlib.Path(seen).read_text("utf-8") if seen else ""))
+        paths = [path for path in pathlib.Path(folder).rglob("[!.]*") if path.is_file()]
+        read = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        sys.stdout.write(verify(read, known, pathlib.Path(told).read_text("utf-8") if told else ""))
     except (OSError, *WRONG) as wrong:
         sys.stdout.write(f"NO: {HERE[0]}: {wrong}\n")
         sys.exit(1)

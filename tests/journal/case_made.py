@@ -4,13 +4,12 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 from typing import Any
 
 from executor.domain.events import ChildAcknowledged, ParentFinished, ParentTaken, PursesRead
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.journal.checkpoint import Checkpoint, following, issue, joined, origin, taken_apart
-from executor.journal.line import Line, encode
+from executor.journal.line import Line
 from executor.journal.note import HeldKey, Note, VerifierKey
 from executor.journal.tree import Frontier, leaf_hash
 from tests.domain.events_made import AT, closed, created, filled, intended
@@ -71,14 +70,6 @@ def files_of(texts: Sequence[str], sizes: Sequence[int], key: HeldKey = KEY) -> 
         "checkpoints.txt": joined(notes_of(leaves, sizes, key)).encode(),
         "keys.txt": f"{VerifierKey(origin(key.name, CASE), key.public)}\n".encode(),
     }
-
-
-def random_files(seed: int) -> Files:
-    """A finished case of random size with checkpoints at random places, the last over everything."""
-    chance = random.Random(seed)
-    texts = [encode(line) for line in lines_of(events(chance.randint(1, 6)))]
-    sizes = [*sorted(chance.sample(range(1, len(texts)), chance.randint(0, min(5, len(texts) - 1)))), len(texts)]
-    return files_of(texts, sizes)
 
 
 # --- tampering: each gives the files as changed, and what the reader has from elsewhere: a key, a checkpoint ----------
@@ -167,14 +158,3 @@ def _drop(files: Files, chance: random.Random) -> Files:
 
 
 TAMPERINGS = (_edit, _value, _delete, _insert, _swap, _redate, _truncate, _cut_back, _resign, _drop)
-
-
-def tampered(files: Files, seed: int) -> tuple[str, Files]:
-    """The name of a tampering and the files after it; never the same files."""
-    chance = random.Random(seed)
-    for attempt in count(seed):  # some do not apply: a single checkpoint cannot be cut back to an earlier one
-        how = TAMPERINGS[attempt % len(TAMPERINGS)]
-        changed = how(files, chance)
-        if changed != files:
-            return how.__name__, changed
-    raise AssertionError

@@ -31,9 +31,32 @@ function canonical(value) {
   return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
 }
 
+// Every byte of the UTF-8 but letters, digits and -._~ as %XX.
+function percent(name) {
+  return encodeURIComponent(name).replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+// In units of 10^-40: exact, and two spellings of one amount are equal.
 function amount(spelled) {
   const [, sign, whole, part] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(spelled) ?? need(false, `amount ${spelled}`);
   return BigInt(sign + whole + (part ?? "").padEnd(40, "0"));
+}
+
+function balanced(entries, unit) {
+  const sums = new Map();
+  for (const each of entries) sums.set(each[unit], (sums.get(each[unit]) ?? 0n) + amount(each.amount));
+  for (const [name, sum] of sums) need(sum === 0n, `sum of ${name}`);
+}
+
+// The lines of a file of canonical JSON, each as it is listed by hash in another.
+function readLines(raw, listed) {
+  const lines = text(raw).split("\n");
+  need(lines.pop() === "", "last line");
+  const leaves = lines.map((line) => sha256(Buffer.of(0), line));
+  need(leaves.map((leaf) => `${leaf.toString("hex")}\n`).join("") === listed.toString("latin1"), "leaves");
+  const values = lines.map((line) => JSON.parse(line));
+  for (const [n, value] of values.entries()) need(canonical(value) === lines[n], `canonical, line ${n + 1}`);
+  return { values, leaves };
 }
 
 function readKey(written) {
@@ -43,6 +66,20 @@ function readKey(written) {
   need(sha256(`${name}\n`, raw).toString("hex", 0, 4) === id, "key id");
   const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), raw.subarray(1)]);
   return { name, id, public: createPublicKey({ key: spki, format: "der", type: "spki" }) };
+}
+
+// One good signature of the key at least, and no bad one; those of other keys are passed over.
+function checkNote(body, signatures, key) {
+  let good = 0;
+  for (const line of signatures.split("\n")) {
+    const words = line.split(" ");
+    if (words.length !== 3 || words[0] !== "\u2014" || words[1] !== key.name) continue;
+    const raw = unbase64(words[2]);
+    if (raw.toString("hex", 0, 4) !== key.id) continue;
+    need(verify(null, Buffer.from(body), key.public, raw.subarray(4)), "signature");
+    good += 1;
+  }
+  need(good > 0, "signer");
 }
 
 function readCheckpoints(written, key) {
@@ -55,63 +92,105 @@ function readCheckpoints(written, key) {
     const body = `${parts[at]}\n`;
     const lines = body.split("\n");
     need(lines.length === 5, "five lines");
-    let good = 0;
-    for (const line of parts[at + 1].split("\n")) {
-      const words = line.split(" ");
-      need(words.length === 3 && words[0] === "\u2014", "signature line");
-      const raw = unbase64(words[2]);
-      if (words[1] !== key.name || raw.toString("hex", 0, 4) !== key.id) continue;
-      need(verify(null, Buffer.from(body), key.public, raw.subarray(4)), "signature");
-      good += 1;
-    }
+    checkNote(body, parts[at + 1], key);
     const words = lines[3].split(" ");
-    need(good > 0 && lines[0] === key.name, "signer");
-    need(words[0] === "record/v1" && Number(words[1]) === heads.length + 1 && words[3] === before, "chain");
+    need(lines[0] === key.name && words.length === 4, "origin");
+    need(words[0] === "record/v1" && words[1] === String(heads.length + 1) && words[3] === before, "chain");
     const size = Number(lines[1]);
-    need(size > (heads.at(-1)?.size ?? 0), "size");
+    need(lines[1] === String(size) && size > (heads.at(-1)?.size ?? 0), "size");
     heads.push({ size, root: lines[2] });
     before = sha256(body).toString("base64");
   }
   return heads;
 }
 
-function readEvents(raw, heads, origin) {
-  const lines = text(raw).split("\n");
-  need(lines.pop() === "", "last line");
-  const leaves = lines.map((line) => sha256(Buffer.of(0), line));
+// Gives what the books must say of each event, by stream and version.
+function readEvents(raw, listed, heads, origin) {
+  const { values, leaves } = readLines(raw, listed);
   const versions = new Map();
   const parents = new Map();
+  const orders = new Map();
+  const coins = new Map();
   const trades = new Set();
-  for (const line of lines) {
-    const { stream, version, case_id, event } = JSON.parse(line);
-    need(canonical(JSON.parse(line)) === line, "canonical");
-    need(origin.endsWith(`/case/${case_id}`), "case");
+  const books = new Map();
+  for (const { at, stream, version, case_id, event } of values) {
+    need(origin.endsWith(`/case/${percent(case_id)}`), "case");
     need(version === (versions.get(stream) ?? 0) + 1, "version");
     versions.set(stream, version);
-    if (event.kind === "ParentCreated") parents.set(stream, { qty: amount(event.qty), sold: 0n });
-    if (event.kind !== "FillRecorded") continue;
-    const trade = JSON.stringify([event.venue, event.trade_id]);
+    balanced(event.postings ?? [], "currency");
+    const book = { at, kind: event.kind, fill: [] };
+    books.set(`${stream}#${version}`, book);
     const parent = parents.get(stream);
-    need(!trades.has(trade), "trade twice");
-    trades.add(trade);
-    parent.sold += amount(event.qty);
-    need(parent.sold <= parent.qty, "oversold");
+    if (event.kind === "CaseOpened") {
+      for (const { asset, qty } of event.mandate.holdings) coins.set(asset, (coins.get(asset) ?? 0n) + amount(qty));
+    } else if (event.kind === "ParentCreated") {
+      const frozen = canonical({ case_id: event.case_id, plan: event.plan });
+      need(sha256(frozen).toString("hex") === event.plan_hash && event.plan.qty === event.qty, "plan");
+      parents.set(stream, { ...event, left: amount(event.qty) });
+    } else if (event.kind === "ChildIntended") {
+      need(!orders.has(event.client_order_id), "order twice");
+      orders.set(event.client_order_id, amount(event.qty));
+    } else if (event.kind === "FillRecorded") {
+      const { asset, quote_asset: unit } = parent;
+      const trade = JSON.stringify([event.venue, asset, unit, event.trade_id]);
+      need(!trades.has(trade), "trade twice");
+      trades.add(trade);
+      need(amount(event.px) >= amount(parent.floor_px), "floor");
+      const qty = amount(event.qty);
+      orders.set(event.client_order_id, orders.get(event.client_order_id) - qty);
+      parent.left -= qty;
+      coins.set(asset, coins.get(asset) - qty);
+      need(orders.get(event.client_order_id) >= 0n && parent.left >= 0n && coins.get(asset) >= 0n, "oversold");
+      book.fill = [["sold", asset, qty], [`venue_cash:${event.venue}`, unit, amount(event.notional)]];
+    } else if (event.kind === "ParentFinished") {
+      need(parent.left === amount(event.leaves_qty), "rest");
+    }
   }
   for (const { size, root: claimed } of heads) {
     need(size <= leaves.length && root(leaves.slice(0, size)).toString("base64") === claimed, `root at ${size}`);
   }
   need(leaves.length === heads.at(-1).size, "uncovered");
-  return leaves;
+  return books;
 }
+
+function readLedger(raw, listed, books) {
+  for (const row of readLines(raw, listed).values) {
+    balanced(row.entries, "unit");
+    const book = books.get(row.ref);
+    need(book !== undefined && row.at === book.at && row.kind === book.kind, `ref ${row.ref}`);
+    const said = ({ account, unit, amount: spelled }, [where, what, much]) =>
+      account === where && unit === what && amount(spelled) === much;
+    need(book.fill.every((wanted) => row.entries.some((entry) => said(entry, wanted))), "fill");
+    books.delete(row.ref);
+  }
+  for (const [ref, { fill }] of books) need(fill.length === 0, `unbooked ${ref}`);
+}
+
+function readSums(files, key) {
+  const sums = text(files.SHA256SUMS);
+  const signature = text(files["SHA256SUMS.sig"]);
+  need(sums.endsWith("\n") && signature.endsWith("\n"), "end of line");
+  checkNote(sums, signature.slice(0, -1), key);
+  const listed = new Map(sums.slice(0, -1).split("\n").map((line) => [line.slice(66), line.slice(0, 64)]));
+  for (const name of listed.keys()) need(name in files, `${name} missing`);
+  for (const [name, raw] of Object.entries(files)) {
+    if (name === "SHA256SUMS" || name === "SHA256SUMS.sig") continue;
+    need(listed.get(name) === sha256(raw).toString("hex"), `${name} changed`);
+  }
+}
+
+const RECORD = ["events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt", "verify.py"];
 
 for await (const line of createInterface({ input: process.stdin })) {
   try {
     const files = JSON.parse(line, (_, value) => (typeof value === "string" ? Buffer.from(value, "base64") : value));
     const key = readKey(text(files["keys.txt"]));
     const heads = readCheckpoints(text(files["checkpoints.txt"]), key);
-    const leaves = readEvents(files["events.jsonl"], heads, key.name);
-    const listed = leaves.map((leaf) => `${leaf.toString("hex")}\n`).join("");
-    need(listed === files["leaves.txt"].toString("latin1"), "leaves");
+    const books = readEvents(files["events.jsonl"], files["leaves.txt"], heads, key.name);
+    if (Object.keys(files).some((name) => !RECORD.includes(name) && !name.endsWith(".tsr"))) {
+      readLedger(files["ledger.jsonl"], files["ledger-leaves.txt"], books);
+      readSums(files, key);
+    }
     console.log("OK");
   } catch (error) {
     console.log(`NO ${error.message.replaceAll("\n", " ")}`);

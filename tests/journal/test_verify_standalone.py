@@ -6,7 +6,9 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
@@ -15,13 +17,28 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from executor.domain.canonical import canonical
+from executor.domain.case_events import CaseOpened
+from executor.domain.events import FillRecorded
 from executor.journal.checkpoint import taken_apart
-from executor.journal.line import encode
+from executor.journal.line import Line, encode
 from executor.journal.note import COSIGNATURE, Note, key_id
+from executor.journal.tree import leaf_hash
 from executor.report import verify_standalone as v
 from tests.domain.events_made import filled
-from tests.journal.case_made import KEY, OTHER, Files, events, files_of, lines_of, random_files, tampered
+from tests.journal.bundle_made import (
+    BESIDE,
+    LISTS,
+    RECORD,
+    bundle_of,
+    case_lines,
+    listed,
+    random_bundle,
+    tampered_bundle,
+)
+from tests.journal.case_made import KEY, OTHER, TAMPERINGS, Files, files_of
 
 # RFC 8032 section 7.1: public key, message, signature of TEST 1, 2 and 3.
 RFC_8032 = [
@@ -84,11 +101,11 @@ def test_points_that_are_not_spelled_as_they_must_be_are_refused() -> None:
     """y at or above the prime, x of zero with its sign set, and a y for which there is no x."""
     for spelled in (v.P, v.P + 1, 2**255 - 1):
         with pytest.raises(ValueError, match="not on the curve"):
-            v.point(spelled.to_bytes(32, "little"), 1)
+            v.point(spelled.to_bytes(32, "little"))
     with pytest.raises(ValueError, match="not on the curve"):
-        v.point((1 | 1 << 255).to_bytes(32, "little"), 1)
+        v.point((1 | 1 << 255).to_bytes(32, "little"))
     with pytest.raises(ValueError, match="not on the curve"):
-        v.point((2).to_bytes(32, "little"), 1)
+        v.point((2).to_bytes(32, "little"))
     # The neutral point, spelled with y = p + 1, as the R of a signature: equal as a point, not as bytes.
     neutral = (1).to_bytes(32, "little")
     assert v.signed(neutral, b"any", neutral + bytes(32))
@@ -127,74 +144,146 @@ def first_difference(one: bytes, other: bytes) -> int:
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_ten_thousand_tamperings(chunk: int) -> None:
-    """Each is refused with its place: the file, and the line or checkpoint; where only the events were changed it is
-    exactly the first line that differs. The reader has the key and the last checkpoint from elsewhere, without which
-    a record signed anew or cut back to an earlier checkpoint would be a good record of another past."""
+    """Each is refused with its place: the file, and the line or checkpoint. Where only the events or only the ledger
+    were changed it is exactly the first line that differs; where only one other file, that file. The reader has the key
+    and the last checkpoint from elsewhere, without which a record signed anew or cut back to an earlier checkpoint
+    would be a good record of another past."""
     for seed in range(chunk * EACH, (chunk + 1) * EACH):
-        files = random_files(seed // EACH)
+        files = random_bundle(seed // EACH)
         key, seen = files["keys.txt"].decode().strip(), str(taken_apart(files["checkpoints.txt"].decode())[-1])
         if seed % EACH == 0:
             assert refused(files, key, seen) == ""
-        how, changed = tampered(files, seed)
+        how, changed = tampered_bundle(files, seed)
         said = refused(changed, key, seen)
         assert said, (seed, how)
-        assert said.startswith(("events.jsonl, line ", "checkpoints.txt", "keys.txt")), (seed, how, said)
-        if all(changed[name] == files[name] for name in files if name != "events.jsonl"):
-            line = first_difference(files["events.jsonl"], changed["events.jsonl"])
-            assert said.startswith((f"events.jsonl, line {line}:", f"events.jsonl, line {line} (", f"events.jsonl, line {line},")), (seed, how, said, line)  # fmt: skip  # noqa: E501
+        assert said.startswith(tuple(files.keys() | changed.keys())), (seed, how, said)
+        different = [name for name in files.keys() | changed.keys() if files.get(name) != changed.get(name)]
+        if different in (["events.jsonl"], ["ledger.jsonl"]):
+            (name,) = different
+            line = f"{name}, line {first_difference(files[name], changed[name])}"
+            assert said.startswith((f"{line}:", f"{line} ")), (seed, how, said, line)
+        elif len(different) == 1 and different[0] not in (*LISTS, "leaves.txt", "ledger-leaves.txt"):
+            assert said.startswith(different[0]), (seed, how, said, different)
+
+
+def test_each_way_of_tampering_occurs_often() -> None:
+    """Edit, delete, insert, swap, date anew, cut, sign anew, drop a checkpoint; the ledger and the other files too."""
+    files = random_bundle(1)
+    seen = Counter(tampered_bundle(files, seed)[0] for seed in range(1500))
+    assert {way.__name__ for way in (*TAMPERINGS, *BESIDE)} == set(seen)
+    assert min(seen.values()) > 80
 
 
 def test_without_the_checks_the_tamperings_would_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: with ``need`` blind most tamperings are taken for good."""
     monkeypatch.setattr(v, "need", lambda good, why: None)
-    taken = sum(not refused(tampered(random_files(3), seed)[1]) for seed in range(200))
+    taken = sum(not refused(tampered_bundle(random_bundle(3), seed)[1]) for seed in range(200))
     assert taken > 60
 
 
 def test_rules_are_checked_even_under_good_signatures() -> None:
     """Whoever signs a false record is still told: a trade twice, too much, too cheap, a gap, another case."""
-    made = events(2)
+    made = case_lines(2)
+    at = next(n for n, each in enumerate(made) if isinstance(each.event, FillRecorded))
 
-    def said(changed: list[object], case: str = "CASE-1") -> str:
-        texts = [encode(line) for line in lines_of(changed, case=case)]
-        return refused(files_of(texts, [len(texts)]))
+    def said(lines: list[Line]) -> str:
+        again, versions = [], Counter[str]()
+        for line in lines:
+            versions[line.stream] += 1
+            again.append(encode(replace(line, version=versions[line.stream])))
+        return refused(files_of(again, [len(again)]))
 
+    def with_fill(*fills: FillRecorded, instead: int = 0) -> str:
+        return said([*made[:at], *(replace(made[at], event=fill) for fill in fills), *made[at + instead :]])
+
+    first = made[at].event
     assert said(made) == ""
-    at = next(n for n, each in enumerate(made) if type(each).__name__ == "FillRecorded")
-    assert "stands in the record already" in said([*made[: at + 1], made[at], *made[at + 1 :]])
-    assert "more sold than was ordered" in said([*made[: at + 1], filled(1, "new", "5"), *made[at + 1 :]])
-    assert "under the floor" in said([*made[:at], filled(1, "t", "1", px="89999.99"), *made[at + 1 :]])
-    assert "the rest is another" in said([*made[:at], *made[at + 1 :]])
-    assert "of another case" in said(made, case="CASE-2")
-    texts = [encode(line) for line in lines_of(made)]
+    assert "stands in the record already" in with_fill(first)
+    assert "more sold than was ordered" in with_fill(filled(1, "new", "5"))
+    assert "under the floor" in with_fill(filled(1, "t", "1", px="89999.99"), instead=1)
+    assert "the rest is another" in with_fill(instead=1)
+    assert "more sold than was ordered" in with_fill(filled(9, "t", "0.1"))  # an order that nobody sent
+    assert "was sent already" in said([*made[:at], *made[at - 2 : at], *made[at:]])
+    assert "than the mandate has" in said(case_lines(2, holding="9.99999999"))
+    assert "than the mandate has" in said([line for line in made if not isinstance(line.event, CaseOpened)])
+    assert "of another case" in said([replace(line, case_id="CASE-2") for line in made])
+    texts = [encode(line) for line in made]
     assert "a version is missing" in refused(files_of(texts[:3] + texts[4:], [len(texts) - 1]))
     assert "not canonical" in refused(files_of([texts[0].replace('":', '": ', 1), *texts[1:]], [len(texts)]))
-    assert "not the one that was frozen" in refused(files_of([texts[0].replace("卖出", "买入"), *texts[1:]], [5]))
+    changed = [text.replace("卖出", "买入") for text in texts]
+    assert "not the plan that was frozen" in refused(files_of(changed, [len(texts)]))
+
+
+def test_the_ledger_is_checked_even_under_good_signatures() -> None:
+    """Whoever signs a false ledger: sums, what a fill says, a fill that is missing or booked twice, another date."""
+    files = random_bundle(2)
+    rows = files["ledger.jsonl"].splitlines()
+    at = next(n for n, row in enumerate(rows) if b'"kind":"FillRecorded"' in row)
+
+    def said(lines: list[bytes]) -> str:
+        leaves = b"".join(leaf_hash(line).hex().encode() + b"\n" for line in lines)
+        changed = {"ledger.jsonl": b"".join(line + b"\n" for line in lines), "ledger-leaves.txt": leaves}
+        return refused(listed(files | changed))
+
+    def with_row(**changes: object) -> str:
+        return said([*rows[:at], canonical(json.loads(rows[at]) | changes), *rows[at + 1 :]])
+
+    assert said(rows) == ""
+    entries = json.loads(rows[at])["entries"]
+    doubled = [each | {"amount": str(Decimal(each["amount"]) * 2)} for each in entries]
+    here = f"ledger.jsonl, line {at + 1}: "
+    assert with_row(entries=doubled) == f"{here}not what the record says of this event"
+    assert with_row(entries=entries[1:]) == f"{here}BTC: the sum is not zero"
+    assert with_row(at="2026-11-23T02:00:00.000000Z") == f"{here}not what the record says of this event"
+    assert with_row(kind="BankCredited") == f"{here}not what the record says of this event"
+    assert said([*rows, rows[at]]) == f"ledger.jsonl, line {len(rows) + 1}: not what the record says of this event"
+    assert "no line books parent/abcdefghij#" in said([*rows[:at], *rows[at + 1 :]])
+
+
+def test_a_correction_that_does_not_sum_to_zero_is_named() -> None:
+    texts = [encode(line) for line in case_lines(1)]
+    assert '"amount":"0.02"' in texts[-1]
+    texts[-1] = texts[-1].replace('"amount":"0.02"', '"amount":"0.03"')
+    assert refused(files_of(texts, [len(texts)])).endswith("USD: the sum is not zero")
+
+
+def test_a_record_alone_is_a_record_and_half_a_bundle_is_not() -> None:
+    files = random_bundle(4)
+    record = {name: files[name] for name in (*RECORD, "verify.py", "timestamp-9-1.tsr")}
+    assert "the record alone" in v.verify(record)
+    assert "12 more files signed for" in v.verify(files)
+    assert refused(record | {"ledger.jsonl": files["ledger.jsonl"]}) == "SHA256SUMS: missing"
+    assert refused({name: raw for name, raw in files.items() if name != "ledger.jsonl"}) == "ledger.jsonl: missing"
+    assert refused(files | {"notes.docx": b"x"}) == "notes.docx: missing, changed, or not in SHA256SUMS"
 
 
 def test_a_key_and_a_checkpoint_from_elsewhere() -> None:
-    files, forged = random_files(5), files_of([encode(line) for line in lines_of(events(1))], [9], OTHER)
+    files, forged = random_bundle(5), bundle_of([encode(line) for line in case_lines(1)], [len(case_lines(1))], OTHER)
     key = files["keys.txt"].decode().strip()
     assert refused(forged) == ""
     assert "not the key that you gave" in refused(forged, key)
-    assert "it is not there" in refused(random_files(6), key, str(taken_apart(files["checkpoints.txt"].decode())[0]))
+    assert "it is not there" in refused(random_bundle(6), key, str(taken_apart(files["checkpoints.txt"].decode())[-1]))
 
 
 def test_a_witness_may_sign_too() -> None:
-    files = random_files(7)
+    files = random_bundle(7)
     notes = taken_apart(files["checkpoints.txt"].decode())
     raw = (1).to_bytes(8, "big") + KEY.sign(b"cosignature/v1\ntime 1\n" + notes[0].text.encode())
     line = ("witness.example/w", key_id("witness.example/w", COSIGNATURE, KEY.public), raw)
     notes[0] = Note(notes[0].text, (*notes[0].signatures, line))
-    assert refused(files | {"checkpoints.txt": "\n".join(map(str, notes)).encode()}) == ""
+    assert refused(listed(files | {"checkpoints.txt": "\n".join(map(str, notes)).encode()})) == ""
 
 
 def test_a_second_implementation_agrees_on_a_thousand_journals() -> None:
-    """Half of them tampered with. The other is JavaScript: another Ed25519, SHA-256, JSON and arithmetic."""
+    """Half of them tampered with: bundles, every third a record alone. The other is JavaScript: another Ed25519,
+    SHA-256, JSON and arithmetic."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("NO SECOND OPINION: node is not installed; nothing compared verify.py with another implementation")
-    journals = [random_files(seed) if seed % 2 else tampered(random_files(seed), seed)[1] for seed in range(1000)]
+    journals = [
+        random_bundle(seed) if seed % 2 else tampered_bundle(random_bundle(seed), seed)[1] for seed in range(1000)
+    ]
+    journals = [_record(each) if n % 3 == 0 else each for n, each in enumerate(journals)]
     lines = [json.dumps({name: base64.b64encode(raw).decode() for name, raw in each.items()}) for each in journals]
     script = Path(__file__).with_name("second_opinion.mjs")
     done = subprocess.run(
@@ -208,6 +297,10 @@ def test_a_second_implementation_agrees_on_a_thousand_journals() -> None:
     assert theirs.count("OK") >= 500
 
 
+def _record(files: Files) -> Files:
+    return {name: raw for name, raw in files.items() if name in RECORD}
+
+
 def _spent() -> float:
     """Seconds of processor time of the processes that this one has waited for: what other tests do does not count."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -216,18 +309,19 @@ def _spent() -> float:
 
 def test_twenty_thousand_events_under_ten_seconds(tmp_path: Path) -> None:
     """As a stranger runs it: the file alone, another process, nothing installed. 600 checkpoints, 4,000 orders."""
-    texts = [encode(line) for line in lines_of(events(4_000))]
+    texts = [encode(line) for line in case_lines(4_000)]
     assert len(texts) > 20_000
-    files = files_of(texts, [*range(33, len(texts), 33), len(texts)])
-    for name, content in files.items():
+    files = bundle_of(texts, [*range(33, len(texts), 33), len(texts)])
+    assert files["ledger.jsonl"].count(b"\n") > 8_000
+    for name, content in listed(files | {"verify.py": Path(v.__file__).read_bytes()}).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    shutil.copy(v.__file__, tmp_path / "verify.py")
     began = _spent()
     done = subprocess.run(
         [sys.executable, "-I", "-S", "verify.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "OK"), done.stdout
-    assert " of 10 BTC sold, finished: parent/abcdefghij" in done.stdout
+    assert "10 of 10 BTC sold, finished: parent/abcdefghij" in done.stdout
     assert _spent() - began < 10
     whole = (tmp_path / "events.jsonl").read_bytes()
     (tmp_path / "events.jsonl").write_bytes(whole.replace(b'"t77b"', b'"t77c"'))
@@ -236,5 +330,5 @@ def test_twenty_thousand_events_under_ten_seconds(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (
         1,
-        "NO: events.jsonl, line 387 (parent/abcdefghij version 387): not the line that was sequenced\n",
+        "NO: events.jsonl, line 391: not the line whose hash is listed\n",
     )

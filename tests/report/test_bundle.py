@@ -1,6 +1,7 @@
 """The bundle, as a stranger unpacks it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 
 from executor.errors import RuleRefused
 from executor.exit_codes import ExitCode
+from executor.report import verify_standalone
 from executor.report.bundle import bundle_files, refuse_keys, zipped
 from executor.report.casefile import CaseFile
 from executor.report.figures import figure
@@ -53,18 +55,38 @@ def test_a_stranger_verifies_it(unpacked: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "OK"), done.stdout
     sums = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=unpacked, check=False)
     assert sums.returncode == 0
-    ledger = unpacked / "ledger.jsonl"
-    good = ledger.read_text()
-    try:
-        ledger.write_text(good.replace('"account":"sold","amount":"', '"account":"sold","amount":"1', 1))
-        assert "ledger.jsonl, line " in python(unpacked, "verify.py").stdout
-        lines = [line for line in good.splitlines() if '"kind":"FillRecorded"' in line]
-        ledger.write_text(good.replace(lines[3] + "\n", ""))
-        assert "no line books parent/" in python(unpacked, "verify.py").stdout
-        ledger.write_text(good + lines[0] + "\n")
-        assert "NO: ledger.jsonl" in python(unpacked, "verify.py").stdout
-    finally:
-        ledger.write_text(good)
+    count = sum(path.is_file() for path in unpacked.rglob("*"))
+    assert f"{count - 5} more files signed for\n" in done.stdout
+
+
+@needs_fonts
+def test_whoever_touches_any_file_is_found_out(unpacked: Path, tmp_path: Path) -> None:
+    """Each file of a real bundle: a byte changed, then the file gone; and one that nobody signed for."""
+    folder = tmp_path / "copy"
+    shutil.copytree(unpacked, folder)
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        name, good = path.relative_to(folder).as_posix(), path.read_bytes()
+        files = {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+        middle = len(good) // 2
+        for bad in ({name: good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]}, {}):
+            with pytest.raises(verify_standalone.WRONG):
+                verify_standalone.verify({each: raw for each, raw in files.items() if each != name} | bad)
+            place = verify_standalone.HERE[0]
+            lists = {"leaves.txt": "events.jsonl", "ledger-leaves.txt": "ledger.jsonl"}
+            assert place.startswith((name, lists.get(name, name), "SHA256SUMS")), (name, place)
+            assert name.startswith("SHA256SUMS") or not place.startswith("SHA256SUMS"), (name, place)
+    (folder / ".DS_Store").write_bytes(b"what a desktop leaves behind is passed over")
+    assert python(folder, "verify.py").returncode == 0
+    (folder / "statements" / "more.csv").write_text("trade_id\n")
+    done = python(folder, "verify.py")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "NO: statements/more.csv: missing, changed, or not in SHA256SUMS\n",
+    )
+    (folder / "statements" / "more.csv").unlink()
+    ledger = folder / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"account":"sold","amount":"', '"account":"sold","amount":"1', 1))
+    assert "NO: ledger.jsonl, line " in python(folder, "verify.py").stdout
 
 
 @needs_fonts
