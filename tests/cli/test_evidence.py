@@ -99,7 +99,7 @@ def test_an_export_checks_itself_anywhere(journal: Path, tmp_path: Path) -> None
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:3] + lines[4:]))
     done = alone(".", key)
-    assert (done.returncode, done.stdout[:30]) == (1, "NO: events.jsonl, line 4: not"), done.stdout
+    assert (done.returncode, done.stdout[:29]) == (1, "NO: events.jsonl, line 4: not"), done.stdout
     assert alone("nowhere").returncode == 1
 
 
