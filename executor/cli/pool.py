@@ -18,8 +18,9 @@ from executor.cli.settling import (
     who_option,
 )
 from executor.domain.events import ParentFinished
-from executor.domain.money import add, plain
+from executor.domain.money import ZERO, add, plain
 from executor.domain.pool import allocation, formed, refuse_allocation, refuse_forming, refuse_joining
+from executor.domain.postings import coin_fees
 from executor.domain.settlement_events import CoinsPooled, PoolAllocated, PoolFormed, ShareReceived
 from executor.errors import InputRefused, RuleRefused
 from executor.journal.journal import Journal
@@ -109,7 +110,8 @@ def allocate(case_id: str, who: str, journal: Place | None, as_json: bool) -> No
         pooled = {} if pool_made is None else pool_made.shares
         for share in shared.shares:
             if not _received(opened, share.case_id, source):
-                unsold = add(pooled[share.case_id], -share.qty)
+                gone = add(share.qty, coin_fees(share, shared.asset))
+                unsold = max(add(pooled[share.case_id], -gone), ZERO)
                 got = ShareReceived(
                     pool=case_id, source=source, asset=shared.asset, share=share, unsold=unsold, who=who
                 )

@@ -27,6 +27,7 @@ from executor.domain.changes import Changes
 from executor.domain.dossier import PAPERS, papers, refuse_transfer
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
+from executor.domain.postings import coin_fees
 from executor.domain.preferences import PREFER_QUOTE, refuse_preference
 from executor.domain.settlement_events import CoinsPooled, ShareReceived
 from executor.domain.signing import approval_message, floor_message, verified
@@ -41,6 +42,7 @@ class HoldingState(StrEnum):
     CREDITED = "credited"  # in a venue's purse: may be reserved for a sale
     RESERVED = "reserved"  # promised to a plan
     SOLD = "sold"
+    FEES = "fees"  # kept by a venue that takes its fee in coins
     RECALLED = "recalled"  # on its way back
     RETURNED = "returned"
 
@@ -53,6 +55,7 @@ MOVES: dict[tuple[HoldingState, HoldingState], frozenset[str]] = {
     (HoldingState.CREDITED, HoldingState.RESERVED): frozenset({"plan"}),
     (HoldingState.RESERVED, HoldingState.CREDITED): frozenset({"plan"}),
     (HoldingState.RESERVED, HoldingState.SOLD): frozenset({"plan", "parent"}),
+    (HoldingState.RESERVED, HoldingState.FEES): frozenset({"plan", "parent"}),
     (HoldingState.CREDITED, HoldingState.RECALLED): frozenset({"recall_order"}),
     (HoldingState.RECALLED, HoldingState.RETURNED): frozenset({"transaction"}),
     (HoldingState.ACCEPTED, HoldingState.RETURNED): frozenset({"transaction"}),
@@ -84,6 +87,7 @@ class Case:
         self.plans: dict[str, FrozenPlan] = {}
         self.reserved: dict[str, Decimal] = {}  # by plan, what is reserved for it and not yet moved on
         self.sold: dict[str, Decimal] = {}  # by plan
+        self.kept: dict[str, Decimal] = {}  # by plan, what venues took of the coins as fees
         self.benchmarks: list[dict[str, Any]] = []  # the records of averages, in the order in which they came
         self.changes = Changes(case_id)
         self._authorised: dict[str, str] | None = None  # person to role, as the mandate names them
@@ -113,6 +117,7 @@ class Case:
                 self._shift(event.asset, event.qty, HoldingState.CREDITED, HoldingState.RESERVED)
             case ShareReceived():
                 self._shift(event.asset, event.share.qty, HoldingState.RESERVED, HoldingState.SOLD)
+                self._shift(event.asset, coin_fees(event.share, event.asset), HoldingState.RESERVED, HoldingState.FEES)
                 self._shift(event.asset, event.unsold, HoldingState.RESERVED, HoldingState.CREDITED)
             case PlanFrozen():
                 self._fail(self.refuse_freeze(event))
@@ -160,8 +165,9 @@ class Case:
         if HoldingState.RESERVED in (left, reached):
             plan, sign = event.evidence["plan"], 1 if reached is HoldingState.RESERVED else -1
             self.reserved[plan] = self.reserved.get(plan, ZERO) + sign * event.qty
-        if reached is HoldingState.SOLD:
-            self.sold[event.evidence["plan"]] = self.sold.get(event.evidence["plan"], ZERO) + event.qty
+        for state, moved in ((HoldingState.SOLD, self.sold), (HoldingState.FEES, self.kept)):
+            if reached is state:
+                moved[event.evidence["plan"]] = moved.get(event.evidence["plan"], ZERO) + event.qty
 
     def _fail(self, fault: str) -> None:
         if fault:

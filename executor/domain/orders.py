@@ -88,6 +88,10 @@ class Tally:
     children: int = 0
     exposure_qty: Decimal = ZERO
 
+    def taken(self, asset: str) -> Decimal:
+        """What left the purse of ``asset``: what was sold, and fees that the venue took in it."""
+        return add(self.cum_qty, self.fees.get(asset, ZERO))
+
     def book(self, fill: FillRecorded) -> None:
         """Add one fill."""
         self.cum_qty = add(self.cum_qty, fill.qty)

@@ -12,7 +12,7 @@ from typing import Any
 from executor.domain.case_events import HoldingMoved
 from executor.domain.currency import ROUNDINGS, UNITS, to_unit
 from executor.domain.money import EXACT, add, times
-from executor.domain.postings import share_cash
+from executor.domain.postings import coin_fees, share_cash
 from executor.domain.settlement_events import (
     BankCredited,
     CaseAccountCredited,
@@ -126,6 +126,7 @@ _COIN_STEPS: Mapping[tuple[str, str], tuple[str, int, int]] = {
     ("credited", "reserved"): ("reserved", 1, 1),
     ("reserved", "credited"): ("reserved", -1, -1),
     ("reserved", "sold"): ("sold", 1, 1),
+    ("reserved", "fees"): ("sold", 1, 1),  # gone like those sold: the fills say how many of each
     ("accepted", "returned"): ("inventory", 0, -1),
 }
 
@@ -138,7 +139,8 @@ def coin_papers(ref: str, event: Any) -> list[Paper]:
     if isinstance(event, CoinsPooled):
         return [_coins(ref, event.asset, event.qty, ("reserved", 1, 1))]
     if isinstance(event, ShareReceived):
-        sold, back = (event.share.qty, ("sold", 1, 1)), (event.unsold, ("reserved", -1, -1))
+        gone = add(event.share.qty, coin_fees(event.share, event.asset))
+        sold, back = (gone, ("sold", 1, 1)), (event.unsold, ("reserved", -1, -1))
         return [_coins(ref, event.asset, qty, way) for qty, way in (sold, back) if qty]
     return []
 

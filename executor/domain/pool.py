@@ -80,6 +80,7 @@ def allocation(books: Books, who: str) -> PoolAllocated:
             qty = add(qty, _take(posting, market, venue, gross, rounding, fees))
     coins = largest_remainder(qty, pool.shares, finest(qty, *pool.shares.values()))
     worth, kept = _shared(gross, pool.shares), _shared(fees, pool.shares)
+    _keep_coins(kept, fees, coins, pool)
     cash = _cash(gross, rounding, fees, pool)
     shares = []
     for case_id in sorted(pool.shares):
@@ -111,6 +112,20 @@ def _shared(totals: Totals, shares: Mapping[str, Decimal]) -> dict[str, Totals]:
         for case_id, part in largest_remainder(total, shares, min(finest(total), Decimal("1E-8"))).items():
             found[case_id][key] = part
     return found
+
+
+def _keep_coins(kept: dict[str, Totals], fees: Totals, coins: Mapping[str, Decimal], pool: PoolFormed) -> None:
+    """Share out the fees taken in coins by what each member has left of its own, which is in proportion to the shares
+    but for the last unit, so that nobody gives more than it brought."""
+    room = {case_id: EXACT.subtract(share, coins[case_id]) for case_id, share in pool.shares.items()}
+    for key, total in fees.items():
+        if key[1] != pool.asset or total > sum(room.values(), ZERO):
+            continue  # no coins, or more than the pool has: then the reconciliation shows it
+        able = {case_id: left for case_id, left in room.items() if left > 0}
+        parts = largest_remainder(total, able, finest(total, *able.values()))
+        for case_id in room:
+            kept[case_id][key] = parts.get(case_id, ZERO)
+            room[case_id] = EXACT.subtract(room[case_id], kept[case_id][key])
 
 
 def _cash(gross: Totals, rounding: Totals, fees: Totals, pool: PoolFormed) -> dict[str, Totals]:

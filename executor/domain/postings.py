@@ -78,9 +78,9 @@ def opening(event: CaseOpened) -> list[Posting]:
 
 
 def holding(event: HoldingMoved) -> list[Posting]:
-    """Coins change place. That coins were sold is told by fills; a person's word for it is compared with them and
-    moves nothing."""
-    if event.to_state == "sold":
+    """Coins change place. That coins were sold, or kept as a fee, is told by fills; a person's word for it is compared
+    with them and moves nothing."""
+    if event.to_state in ("sold", "fees"):
         return []
     try:
         source, target = HOLDING_ACCOUNTS[event.from_state], HOLDING_ACCOUNTS[event.to_state]
@@ -180,6 +180,14 @@ def pool_allocated(event: PoolAllocated) -> list[Posting]:
         for (venue, currency), amount in sorted(cash.items())
         for posting in moved(accounts.VENUE_CASH + venue, accounts.ALLOCATED, currency, amount)
     ]
+
+
+def coin_fees(share: PoolShare, asset: str) -> Decimal:
+    """What venues kept of the coins of a share as their fees."""
+    kept = ZERO
+    for part in share.fees:
+        kept = add(kept, part.amount) if part.currency == asset else kept
+    return kept
 
 
 def share_cash(share: PoolShare, asset: str) -> dict[tuple[str, str], Decimal]:

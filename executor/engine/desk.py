@@ -107,7 +107,8 @@ class Desk:
 
     async def purse_agrees(self, name: str, method: str, state: Parent) -> str:
         """Balance arithmetic: empty if the purse holds exactly what it held before our first order less what the
-        record says was sold from it, with nothing locked beyond our known open orders; else the difference."""
+        record says was sold from it, fees taken in coins included, with nothing locked beyond our known open orders;
+        else the difference."""
         return (await self.purse_gap(name, method, state))[0]
 
     async def purse_gap(self, name: str, method: str, state: Parent) -> tuple[str, PurseGap | None]:
@@ -124,7 +125,8 @@ class Desk:
         found = [b for b in balances if b.asset == self._asset and b.account == account]
         total = sum((b.free + b.locked for b in found), ZERO)
         locked = sum((b.locked for b in found), ZERO)
-        sold = sum((state.routes[name, m].cum_qty for m in methods if (name, m) in state.routes), elsewhere)
+        own = [state.routes[name, method] for method in methods if (name, method) in state.routes]
+        sold = sum((tally.taken(self._asset) for tally in own), elsewhere)
         known = sum(
             (c.qty - c.cum_qty for c in state.open.values() if c.venue == name and c.status is ChildStatus.WORKING),
             state.locked_elsewhere.get((name, account), ZERO),

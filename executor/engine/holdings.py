@@ -44,15 +44,30 @@ class CaseCoins:
             await self._move(left, HoldingState.RESERVED, HoldingState.CREDITED, {"plan": self._hash})
 
     async def settle(self, parent: Parent) -> None:
-        """Move what a finished parent order has sold to sold, and give back the rest."""
+        """Move what a finished parent order has sold to sold, what was kept of the coins to fees, and give back the
+        rest."""
         case = load_case(self._journal, self._case_id)
         if not parent.finished or self._hash not in case.plans:
             return
+        evidence = {"plan": self._hash, "parent": parent.spec.parent_id}
         sold = min(parent.cum_qty - case.sold.get(self._hash, ZERO), case.reserved.get(self._hash, ZERO))
         if sold > 0:
-            evidence = {"plan": self._hash, "parent": parent.spec.parent_id}
             await self._move(sold, HoldingState.RESERVED, HoldingState.SOLD, evidence)
+        await self._keep_fees(parent, evidence)
         await self.release()
+
+    async def _keep_fees(self, parent: Parent, evidence: dict[str, str]) -> None:
+        """Move what venues took as fees in coins: first of what is reserved and was not sold, then of what else the
+        case has credited. Where it has no more, the reconciliation shows the rest as a break."""
+        case = load_case(self._journal, self._case_id)
+        owed = parent.total.fees.get(self._plan.asset, ZERO) - case.kept.get(self._hash, ZERO)
+        short = owed - case.reserved.get(self._hash, ZERO)
+        more = min(short, case.holdings[self._plan.asset][HoldingState.CREDITED])
+        if more > 0:
+            await self._move(more, HoldingState.CREDITED, HoldingState.RESERVED, {"plan": self._hash})
+        kept = owed - max(short, ZERO) + max(more, ZERO)
+        if kept > 0:
+            await self._move(kept, HoldingState.RESERVED, HoldingState.FEES, evidence)
 
     async def _move(self, qty: Decimal, left: HoldingState, reached: HoldingState, evidence: dict[str, str]) -> None:
         move = HoldingMoved(

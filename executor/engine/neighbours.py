@@ -80,4 +80,4 @@ def sold_since(others: Sequence[Neighbour], venue: str, methods: Sequence[str]) 
 
 def _sold(state: Parent, venue: str, method: str) -> Decimal:
     tally = state.routes.get((venue, method))
-    return tally.cum_qty if tally is not None else ZERO
+    return tally.taken(state.spec.asset) if tally is not None else ZERO

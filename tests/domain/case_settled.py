@@ -124,11 +124,12 @@ def settled() -> list[Recorded]:
         coins("10", "accepted", "in_transit"),
         coins("10", "in_transit", "credited"),
         coins("10", "credited", "reserved"),
-        coins("10", "reserved", "sold"),
+        coins("9.99999999", "reserved", "sold"),
+        coins("0.00000001", "reserved", "fees"),
         paper("osl", usd),
         paper("hashkey", hkd),
         *money(),
-        DepositReleased(receipt="case/CASE-1#18", second=SECOND, **deposit),
+        DepositReleased(receipt="case/CASE-1#19", second=SECOND, **deposit),
     ]
     streams = {
         "case/CASE-1": events,

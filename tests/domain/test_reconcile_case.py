@@ -57,7 +57,7 @@ LINE_OF = {
     "ReceiptRecorded": "receipt",
     "ProceedsDelivered": "delivery",
 }
-COIN_LINE = {"in_transit": "sent", "credited": "credited", "reserved": "reserved", "sold": "sold"}
+COIN_LINE = {"in_transit": "sent", "credited": "credited", "reserved": "reserved", "sold": "sold", "fees": "sold"}
 SATOSHI, CENT = D("0.00000001"), D("0.01")
 
 
@@ -128,13 +128,11 @@ def test_another_deposit_in_the_mandate_shows_where_it_was_paid_in() -> None:
 def test_a_step_that_was_left_out_is_missing_and_nothing_else(name: str) -> None:
     """All papers of one step are left out: that line is missing, whatever the others say stays as it is."""
     kinds = {line: kind for kind, line in LINE_OF.items()}
-    states = {line: state for state, line in COIN_LINE.items()}
     lines = [
         line
         for line in CASE
         if not (
-            type(line.event).__name__ == kinds.get(name)
-            or (name in states and getattr(line.event, "to_state", "") == states[name])
+            type(line.event).__name__ == kinds.get(name) or COIN_LINE.get(getattr(line.event, "to_state", "")) == name
         )
     ]
     found = verdict(lines)
@@ -215,3 +213,15 @@ def test_coins_that_went_back_need_no_sale() -> None:
     found = verdict([Recorded("case/CASE-1", n, AT, event) for n, event in enumerate(events, start=1)])
     assert not found.breaks
     assert [line.name for line in found.missing] == ["deposit_released"]
+
+
+def test_a_fee_taken_in_coins_is_booked_and_leaves_nothing_over() -> None:
+    lines = settled()
+    whole = books_of(lines)
+    assert reconcile_case(whole, AT).zero
+    assert whole.ledger.balance("fees:trading", "BTC") == D("0.00000001")
+    assert whole.ledger.balance("reserved", "BTC") == 0
+    assert whole.ledger.balance("sold", "BTC") == D("9.99999999")
+    without = [line for line in lines if getattr(line.event, "to_state", "") != "fees"]
+    (broken,) = reconcile_case(books_of(without), AT).breaks
+    assert (broken.name, broken.residual) == ("sold", {"BTC": D("0.00000001")})
