@@ -17,7 +17,9 @@ from benchmarks.planning import task
 from executor.cli.compose import settings_for, traits_of
 from executor.domain.events import ParentTaken
 from executor.domain.plan import TwapLeg
+from executor.engine.approval import require_approval
 from executor.engine.legs import _slice
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.journal.journal import Journal
 from executor.journal.open import Place, open_store
@@ -61,7 +63,9 @@ def _runner(journal: Journal, case: str, each: int) -> Runner:
 
 async def _begin(runner: Runner) -> None:
     """As far as the first slice. The engine's own parts are used, so that nothing is measured that it does not do."""
+    await prepare_rehearsal(runner._journal, runner._mandate, runner._plan, runner._clock.now())
     runner.log.load()
+    await require_approval(runner._journal, runner._approval, "benchmark", runner._clock)
     await runner._desk.open("BTC", "USD")
     await runner._create()
     await runner.log.record(ParentTaken(epoch=1, owner="benchmark"))
