@@ -359,6 +359,7 @@ def _order_params(order: NewOrder) -> Params:
         "price": format(order.limit_px, "f"),
         "timeInForce": order.time_in_force.value,
         "newClientOrderId": order.client_order_id,
+        "stpMode": "EXPIRE_TAKER",  # self-trade prevention; the documented default, said rather than hoped for
     }
 
 

@@ -1,26 +1,27 @@
 """Caps of a plan: how much may be sold, where, in which span of time. Frozen with the plan, counted in the journal.
 
 A cap has a counter in the journal that every order adds to in the transaction that writes its intent, and that gives
-back what was not sold in the transaction that records so. Plans that carry the same kind of cap with the same calendar
-share the counter, whatever their case, algorithm or process. What is unknown counts as sold.
+back what was not sold in the transaction that records so. Every order counts there, whatever its case, algorithm,
+process and its own plan's caps (:mod:`executor.domain.counting`). What is unknown counts as sold.
 
 Sources: 10 % of the plan a day, 5 % of a venue's average daily volume, two venues (Korea, FSC guideline of May 2025,
 IT Chosun and Segye); value per week from Saturday to Friday, New York (FTX order, Binance summary).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from executor.domain.counting import PLAN_DAY, VENUE_DAY, VENUE_VALUE, WEEK, WINDOW, Unit, counters
+from executor.domain.counting import Sale as Sale
 from executor.domain.fields import Code, Frozen, PositiveAmount, Seconds
 from executor.domain.money import EXACT, times
 from executor.domain.trade_days import boundary
-from executor.domain.windows import Span, Weekday, day_of, first_of_week, rolling, week_of
+from executor.domain.windows import Weekday, first_of_week
 
 Percent = Annotated[PositiveAmount, Field(le=100)]
 _DECIMALS = 12  # a limit that is a fraction of a day's volume is rounded down to so many
@@ -107,19 +108,24 @@ class Limit:
 
     rule: str
     counter: str
-    unit: Literal["qty", "value"]
+    unit: Unit
     most: Decimal
     turns_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """What the caps need to know of the sale that they bind."""
-
-    case_id: str
-    asset: str
-    quote_asset: str
-    qty: Decimal
+def terms(caps: Caps | None) -> frozenset[str]:
+    """What must be counted for these caps to bind."""
+    if caps is None:
+        return frozenset()
+    day, week = caps.day_boundary, f"{caps.week_starts} {caps.week_zone}"
+    wanted = (
+        (caps.plan_percent_per_day, f"{PLAN_DAY} {day}"),
+        (caps.venue_volume_percent, f"{VENUE_DAY} {day}"),
+        (caps.venue_value_per_day, f"{VENUE_VALUE} {day}"),
+        (caps.participation_percent, f"{WINDOW} {caps.participation_window}"),
+        (caps.week_values, f"{WEEK} {week}"),
+    )
+    return frozenset(term for cap, term in wanted if cap)
 
 
 def limits(caps: Caps, sale: Sale, venue: str, at: datetime, until: datetime) -> tuple[Limit, ...]:
@@ -127,52 +133,39 @@ def limits(caps: Caps, sale: Sale, venue: str, at: datetime, until: datetime) ->
     ends between the two it counts in both."""
     found: dict[str, Limit] = {}
     for moment in (at, max(at, until)):
-        for limit in (*_by_day(caps, sale, venue, moment), *_rolling(caps, sale, venue, moment), *_week(caps, moment)):
-            found[limit.counter] = limit
-    return tuple(found.values())
+        for term in terms(caps):
+            for each in counters(term, sale, venue, moment):
+                most = _most(caps, each.rule, sale, venue, moment)
+                if most is not None:
+                    found[each.name] = Limit(each.rule, each.name, each.unit, most, each.ends_at)
+    return tuple(found[name] for name in sorted(found))
 
 
-def _by_day(caps: Caps, sale: Sale, venue: str, moment: datetime) -> Sequence[Limit]:
-    if caps.day_boundary is None:
-        return ()
-    span = day_of(moment, boundary(caps.day_boundary), caps.day_boundary)
-    found = []
-    if caps.plan_percent_per_day is not None:
-        most = part(sale.qty, caps.plan_percent_per_day)
-        found.append(_limit("plan_percent_per_day", f"{sale.case_id}/{sale.asset}", "qty", most, span))
+def _most(caps: Caps, rule: str, sale: Sale, venue: str, moment: datetime) -> Decimal | None:
+    """What may be counted under ``rule``; ``None`` where the plan gives the venue no average to take a part of."""
+    if rule == WEEK:
+        return _week(caps, moment)
+    if rule == VENUE_VALUE:
+        return caps.venue_value_per_day
+    if rule == PLAN_DAY and caps.plan_percent_per_day is not None:
+        return part(sale.qty, caps.plan_percent_per_day)
     volume = caps.volume(venue)
-    if caps.venue_volume_percent is not None and volume is not None:
-        most = part(volume.qty, caps.venue_volume_percent)
-        found.append(_limit("venue_volume_percent", f"{venue}/{sale.asset}", "qty", most, span))
-    if caps.venue_value_per_day is not None:
-        where = f"{venue}/{sale.quote_asset}"
-        found.append(_limit("venue_value_per_day", where, "value", caps.venue_value_per_day, span))
-    return found
-
-
-def _rolling(caps: Caps, sale: Sale, venue: str, moment: datetime) -> Sequence[Limit]:
-    volume = caps.volume(venue)
-    if caps.participation_percent is None or caps.participation_window is None or volume is None:
-        return ()
+    if volume is None:
+        return None
+    if rule == VENUE_DAY and caps.venue_volume_percent is not None:
+        return part(volume.qty, caps.venue_volume_percent)
+    if caps.participation_percent is None or caps.participation_window is None:
+        return None
     share = Fraction(volume.qty) * Fraction(caps.participation_percent) / 100
     share = share * caps.participation_window / _DAY_S
-    most = EXACT.scaleb(Decimal(share * 10**_DECIMALS // 1), -_DECIMALS)
-    spans = rolling(moment, caps.participation_window)
-    return [_limit("participation_percent", f"{venue}/{sale.asset}", "qty", most, span) for span in spans]
+    return EXACT.scaleb(Decimal(share * 10**_DECIMALS // 1), -_DECIMALS)
 
 
-def _week(caps: Caps, moment: datetime) -> Sequence[Limit]:
-    if not caps.week_values or caps.week_starts is None or caps.week_zone is None or caps.first_week is None:
-        return ()
-    zone = boundary(caps.week_zone)
-    number = (first_of_week(moment, caps.week_starts, zone) - caps.first_week) // timedelta(days=7)
-    most = caps.week_values[min(max(number, 0), len(caps.week_values) - 1)] if number >= 0 else Decimal(0)
-    span = week_of(moment, caps.week_starts, zone, caps.week_zone)
-    return [_limit("week_values", str(caps.week_currency), "value", most, span)]
-
-
-def _limit(rule: str, where: str, unit: Literal["qty", "value"], most: Decimal, span: Span) -> Limit:
-    return Limit(rule, f"{rule}/{where}/{span.name}", unit, most, span.ends_at)
+def _week(caps: Caps, moment: datetime) -> Decimal | None:
+    if caps.week_starts is None or caps.week_zone is None or caps.first_week is None:
+        return None
+    number = (first_of_week(moment, caps.week_starts, boundary(caps.week_zone)) - caps.first_week) // timedelta(days=7)
+    return caps.week_values[min(number, len(caps.week_values) - 1)] if number >= 0 else Decimal(0)
 
 
 def part(whole: Decimal, percent: Decimal) -> Decimal:

@@ -17,6 +17,8 @@ from executor.domain.acts import ExplainAsked as ExplainAsked
 from executor.domain.acts import HandFill as HandFill
 from executor.domain.acts import ResumeAsked as ResumeAsked
 from executor.domain.acts import SettleAsked as SettleAsked
+from executor.domain.counting import CountingFilled as CountingFilled
+from executor.domain.counting import CountingNamed as CountingNamed
 from executor.domain.event import Event as Event
 
 
@@ -377,4 +379,4 @@ ParentEvent = (
 )
 ControlEvent = ControlSet | ControlCleared
 Act = SettleAsked | ExplainAsked | ResumeAsked
-AnyEvent = ParentEvent | ControlEvent | Act
+AnyEvent = ParentEvent | ControlEvent | Act | CountingNamed | CountingFilled

@@ -11,7 +11,8 @@ from decimal import Decimal
 import msgspec
 
 from adapters.venue import TimeInForce
-from executor.domain.caps import Limit, Sale, limits
+from executor.domain.caps import Limit, Sale, limits, terms
+from executor.domain.counting import Counter, counted_at
 from executor.domain.events import ChildIntended, Counted
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
 from executor.domain.parent import Parent
@@ -19,11 +20,13 @@ from executor.domain.plan import OtcLeg, Plan, TwapLeg, Waiting
 from executor.domain.preferences import Preference
 from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
+from executor.engine.counting import Counting
 from executor.engine.prices import Market, Prices
 from executor.engine.room import Rooms, rooms
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import best_quote
 from executor.guards.verdict import Action
+from executor.journal.journal import Journal
 
 _LINGERS = timedelta(minutes=2)  # what a cancelled order may still need to be off the book
 
@@ -40,7 +43,8 @@ class Admitted:
 class Gate:
     """The rules of one approved plan."""
 
-    def __init__(self, plan: Plan, approval: Approval, market: Market) -> None:
+    def __init__(self, plan: Plan, approval: Approval, market: Market, journal: Journal) -> None:
+        self.counting = Counting(journal, terms(plan.caps))
         self.prices = Prices(plan, approval.plan_hash, approval.case, market)
         self._plan = plan
         self._approval = approval
@@ -49,6 +53,7 @@ class Gate:
     def reread(self) -> None:
         """Read again what the rules rest on."""
         self._approval.reread()
+        self.counting.reread()
 
     def approved(self, now: datetime) -> Mapping[str, int]:
         """The streams that say that exactly this plan is approved now, with the versions at which they were read.
@@ -61,7 +66,9 @@ class Gate:
     def admit(self, state: Parent, intent: ChildIntended, now: datetime) -> Admitted:
         """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``NotNow`` when a price rule forbids it at
         this moment, ``RuleRefused`` when a rule forbids it ever."""
-        expects = self.approved(now)
+        expects = {**self.approved(now), **self.counting.rests_on}
+        if not self.counting.ready:
+            raise RuleRefused("cap.counting: what the caps of the plan rest on is not counted yet")
         self.refuse_affiliate(intent.venue)
         quote = intent.method == "rfq"
         if quote:
@@ -71,11 +78,13 @@ class Gate:
         shown = sum(1 for top in intent.tops if top.bid is not None)
         if self.min_venues > 1 and shown < self.min_venues:
             raise RuleRefused(f"cap.min_venues: {shown} venues can be traded on, the plan wants {self.min_venues}")
+        until = self._until(intent.leg, intent.time_in_force, now)
+        most = {limit.counter: limit.most for limit in self.limits(intent.venue, now, until)}
         counted, reserve = [], []
-        for limit in self.limits(intent.venue, now, self._until(intent.leg, intent.time_in_force, now)):
-            amount = intent.qty if limit.unit == "qty" else self._most_value(intent)
-            counted.append(Counted(counter=limit.counter, unit=limit.unit, amount=amount))
-            reserve.append(Reservation(limit.counter, amount, limit.most))
+        for each in self._counters(intent.venue, now, until):
+            amount = intent.qty if each.unit == "qty" else self._most_value(intent)
+            counted.append(Counted(counter=each.name, unit=each.unit, amount=amount))
+            reserve.append(Reservation(each.name, amount, most.get(each.name)))
         return Admitted(msgspec.structs.replace(intent, reserved=counted), reserve, expects)
 
     def refuse_affiliate(self, venue: str) -> None:
@@ -103,6 +112,11 @@ class Gate:
             raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
 
     # --- caps -----------------------------------------------------------------------------------------------------
+
+    def _counters(self, venue: str, now: datetime, until: datetime) -> Sequence[Counter]:
+        """Where an order counts: for its own plan's caps and for those of every other plan of the journal."""
+        named = self.counting.named | self.counting.own
+        return list(counted_at(named, self._sale, venue, now, max(now, until)).values()) if named else ()
 
     def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:
         """The caps that bind an order at ``venue`` now that may fill up to ``until``."""

@@ -94,6 +94,8 @@ class ParentLog:
             if intent is None:
                 return None
             self.state.check_intent(intent)
+            if not self.gate.counting.ready:
+                await self.gate.counting.begin(self._clock)
             while True:
                 admitted = self.gate.admit(self.state, intent, self._clock.now())
                 lines = self._stamp([admitted.intent])

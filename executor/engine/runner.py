@@ -86,7 +86,7 @@ class Runner:
         named = [venue for venue in venues if venue.name in plan.venues]
         self._desk = Desk(named, clock, plan.guards, self._neighbours)
         self._approval = Approval(journal, mandate.case_id, self.digest)
-        gate = Gate(plan, self._approval, self._desk)
+        gate = Gate(plan, self._approval, self._desk, journal)
         self.log = ParentLog(self.parent_id, mandate.case_id, gate, journal, clock, observer)
         self.stop = Stop(clock)
         self._controls = Controls(self.log, journal)

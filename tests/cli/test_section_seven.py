@@ -10,14 +10,19 @@ import re
 import subprocess
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.mock import world
 from adapters.mock.hashkey_rfq import MockRfq
+from adapters.mock.osl_rows import PairRules
 from adapters.mock.world import RFQ_ACCEPT_PATH, MockWorld
+from adapters.osl import Osl
+from adapters.venue import NewOrder, OrderReport
 from executor.exit_codes import ExitCode
 from tests.cli.commands import EXAMPLES, Table, call, credit, objects, otc, plan, twap, write_mandate
 from tests.cli.processes import mock_venues, watched
@@ -442,6 +447,28 @@ def test_requirement_12_a_pair_that_is_not_open_to_the_client_is_refused(tmp_pat
     done = call("dry-run", write_mandate(tmp_path, plan()), env={"EXECUTOR_VENUES_DIR": str(profiles)})
     assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
     assert "pair: BTCUSD at osl is not open" in done.stderr
+
+
+@pytest.mark.parametrize(("band", "ended"), [("0.00005", ExitCode.REFUSED), ("0.05", ExitCode.OK)])
+def test_requirement_12_a_price_outside_the_venues_band_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, band: str, ended: ExitCode
+) -> None:
+    """With a band of half a basis point around the mid the bids lie under it; with one of five per cent within it."""
+    sent: list[str] = []
+    place = Osl.place
+
+    async def noted(self: Osl, order: NewOrder) -> OrderReport:
+        sent.append(order.client_order_id)
+        return await place(self, order)
+
+    monkeypatch.setattr(Osl, "place", noted)
+    monkeypatch.setattr(world, "PairRules", partial(PairRules, band=Decimal(band)))
+    journal = tmp_path / "journal.sqlite"
+    done = call("dry-run", write_mandate(tmp_path, plan(venues=["osl"])), "--journal", journal)
+    assert done.returncode == ended, done.stderr
+    assert ("venue.band" in done.stderr and "is below the price band" in done.stderr) is (ended is ExitCode.REFUSED)
+    orders = objects(call("orders", "--journal", journal, "--json").stdout)
+    assert bool(orders) is bool(sent) is (ended is ExitCode.OK)
 
 
 def test_requirement_12_every_price_lies_on_the_tick(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def opened(store: MemoryStore, seen: list[Line] | None = None) -> ParentLog:
     approval = Approval(journal, "CASE-1", plan_hash(frozen_plan("CASE-1", plan().model_dump(mode="json"))))
     approval.reread()
     noted = (seen if seen is not None else []).append
-    return ParentLog(PARENT, "CASE-1", Gate(plan(), approval, NoMarket()), journal, LoopClock(START), noted)
+    return ParentLog(PARENT, "CASE-1", Gate(plan(), approval, NoMarket(), journal), journal, LoopClock(START), noted)
 
 
 @virtual
