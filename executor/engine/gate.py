@@ -13,7 +13,7 @@ import msgspec
 from adapters.venue import TimeInForce
 from executor.domain.caps import Limit, Sale, limits, terms
 from executor.domain.counting import Counter, counted_at
-from executor.domain.events import ChildIntended, Counted
+from executor.domain.events import ChildIntended, Counted, ParentFinished
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
 from executor.domain.parent import Parent
 from executor.domain.plan import OtcLeg, Plan, TwapLeg, Waiting
@@ -22,7 +22,7 @@ from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
 from executor.engine.counting import Counting
 from executor.engine.prices import Market, Prices
-from executor.engine.room import Rooms, rooms
+from executor.engine.room import NO_BOUND, Rooms, rooms
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import best_quote
 from executor.guards.verdict import Action
@@ -126,6 +126,8 @@ class Gate:
         self, leg: int, bids: Mapping[str, Decimal], now: datetime, used: Callable[[Sequence[str]], dict[str, Decimal]]
     ) -> Rooms:
         """What the caps leave for orders of ``leg``; ``bids`` are the best prices by venue, ``used`` reads counters."""
+        if self._plan.caps is None:
+            return NO_BOUND
         until = self._until(leg, TimeInForce.GTC.value, now)
         found = {name: self.limits(name, now, until) for name in bids}
         counters = {limit.counter for each in found.values() for limit in each}
@@ -185,9 +187,10 @@ def returned(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> lis
 
 
 def counted(state: Parent, event: object) -> dict[str, Decimal]:
-    """What stands at the counters for the orders that ``event`` is about."""
+    """What stands at the counters for the orders that ``event`` is about, as far as it can change them: all of a parent
+    order stands at the holding's counter until it ends."""
     if state.created is None:
         return {}
+    found = state.counted() if state.finished or type(event) is ParentFinished else {}
     child = state.children.get(getattr(event, "client_order_id", ""))
-    found = state.counted() if state.created.reserved else {}
     return found | child.counted() if child is not None and child.reserved else found

@@ -4,6 +4,7 @@ where the intent is written."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
+from types import MappingProxyType
 
 from executor.domain.caps import Limit
 from executor.domain.money import EXACT, RATIO, ZERO, plain
@@ -39,6 +40,10 @@ class Rooms:
         return min(found, key=lambda room: room.qty, default=None)
 
 
+NO_BOUND = Rooms(None, MappingProxyType({}))
+"""Of a plan without caps."""
+
+
 def rooms(limits: Mapping[str, Sequence[Limit]], used: Mapping[str, Decimal], px: Mapping[str, Decimal]) -> Rooms:
     """``limits`` by venue; ``used`` is what stands at their counters; ``px`` the highest price that an order at a venue
     may bring."""
@@ -62,6 +67,8 @@ def _qty(limit: Limit, used: Decimal, px: Decimal) -> Decimal:
 
 def fitted(offers: Sequence[Offer], rooms: Rooms, order_value: Decimal | None) -> list[Offer]:
     """``offers`` as the caps leave them."""
+    if not rooms.at and order_value is None:
+        return list(offers)
     found = []
     for offer in offers:
         free = min(offer.free_qty, rooms.at[offer.venue].qty) if offer.venue in rooms.at else offer.free_qty
