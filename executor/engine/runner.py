@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 
 import structlog
 
@@ -205,29 +204,13 @@ class Runner:
             for name, seat in self._desk.seats.items()
         ]
         sellable = self._approval.case.sellable(plan.asset)
-        most = sellable - self._committed_uncounted()
         try:
-            await self.log.begin(created, *purses, reserve=[Reservation(counter, plan.qty, most)])
+            await self.log.begin(created, *purses, reserve=[Reservation(counter, plan.qty, sellable)])
         except CapReached as full:
             raise RuleRefused(
                 f"mandate: {plain(sellable)} {plan.asset} of the case are credited at venues, and its plans may "
                 f"sell no more: {full}"
             ) from None
-
-    def _committed_uncounted(self) -> Decimal:
-        """What parent orders of the case may still sell that were created before the holding was counted."""
-        committed = ZERO
-        for stream in self._journal.streams("parent/"):
-            first = next(self._journal.read(stream)).event
-            if not isinstance(first, ParentCreated) or first.reserved:
-                continue
-            if (first.case_id, first.asset) != (self._mandate.case_id, self._plan.asset):
-                continue
-            other = Parent()
-            for line in self._journal.read(stream):
-                other.apply(line.event, line.at)
-            committed += other.cum_qty + other.exposure_qty if other.finished else other.spec.qty
-        return committed
 
     async def _mark_arrival(self) -> None:
         if self.log.state.arrival_px is not None:
