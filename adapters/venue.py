@@ -27,6 +27,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from adapters.venue_hours import Hours as Hours
 from adapters.venue_quotes import Quote as Quote
 from adapters.venue_quotes import QuoteTrade as QuoteTrade
 from adapters.venue_quotes import RfqTraits as RfqTraits
@@ -265,7 +266,7 @@ class VenueTraits:
     least ``quiet_period`` have all failed to find it. ``fills_window`` / ``orders_window``: how far back the venue's
     history reaches, ``None`` if not documented. ``request_window``: a request that arrives later than this after its
     signature is refused by the venue, so an old one cannot come to life. ``order_account`` names the purse that pays
-    for book orders. ``settlement`` is a word for people.
+    for book orders. ``settlement`` is a word for people. ``hours``: when orders are taken, ``None`` if nobody has said.
     """
 
     duplicate_ids: DuplicateIds
@@ -282,6 +283,7 @@ class VenueTraits:
     max_clock_lead: timedelta  # our clock may be ahead of the venue's by no more than this
     max_clock_lag: timedelta
     rfq: RfqTraits | None = None
+    hours: Hours | None = None
     time_in_force: frozenset[TimeInForce] = field(default_factory=lambda: frozenset(TimeInForce))
     post_only: bool = True
 

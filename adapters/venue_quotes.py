@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from adapters.venue_hours import Hours
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -43,9 +45,11 @@ class QuoteTrade:
 class RfqTraits:
     """``executable`` is false where the venue documents quotes but not how to accept one. ``same_id_is_safe`` says
     that accepting one quote id twice trades once at most. ``min_life_left`` is the life a quote must still have when
-    the acceptance is sent. ``account`` names the purse that pays."""
+    the acceptance is sent. ``account`` names the purse that pays. ``hours``: when dealers answer, ``None`` if nobody
+    has said."""
 
     executable: bool
     same_id_is_safe: bool
     min_life_left: timedelta
     account: str
+    hours: Hours | None = None

@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.venue import Hours
 from config.journal_path import DEFAULT as DEFAULT_JOURNAL
 from config.journal_path import place_of
 from config.logging import LogFormat, LogLevel
@@ -80,10 +81,20 @@ class Settings(BaseSettings):
         return load_profile(path)
 
 
+class ProfileHours(BaseModel):
+    """When a venue takes orders, and when its dealers answer requests for quote."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    orders: Hours | None = None
+    quotes: Hours | None = None
+
+
 class VenueProfile(BaseModel):
     """One account at one venue. ``name`` is what plans and the record call it; ``settings`` belongs to the adapter.
 
     ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else.
+    ``hours`` are those that the venue has told the operator; what is absent does not bind.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,6 +103,7 @@ class VenueProfile(BaseModel):
     adapter: str
     kind: Literal["production", "sandbox", "mock"]
     settings: dict[str, Any]
+    hours: ProfileHours = ProfileHours()
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "VenueProfile":

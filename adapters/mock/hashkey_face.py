@@ -216,6 +216,8 @@ class HashKeyFace:
             raise ApiError("-1020", "Unsupported order type")
         if tif not in ("GTC", "IOC", "FOK") or (kind == "LIMIT_MAKER" and tif != "GTC"):
             raise ApiError("-1115", "Invalid timeInForce")
+        if params.get("stpMode", "EXPIRE_TAKER") not in ("EXPIRE_TAKER", "EXPIRE_MAKER"):
+            raise ApiError("-1130", "Illegal stpMode")
         if "amount" in params:
             raise ApiError("-1129", "quantity and amount cannot both be sent")
         qty, px = _amount(params, "quantity", "-1126"), _amount(params, "price", "-1124")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
@@ -91,7 +92,11 @@ def connected(
 
 
 def _build(profile: VenueProfile, keys: dict[str, SecretStr], client: httpx.AsyncClient, clock: Clock) -> Venue:
-    return adapter(profile.adapter)(adapter_settings(profile, keys), client, clock)
+    venue = adapter(profile.adapter)(adapter_settings(profile, keys), client, clock)
+    rfq = venue.traits.rfq
+    rfq = replace(rfq, hours=profile.hours.quotes) if rfq is not None else None
+    venue.traits = replace(venue.traits, hours=profile.hours.orders, rfq=rfq)
+    return venue
 
 
 def _mock_keys() -> dict[str, SecretStr]:

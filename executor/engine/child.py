@@ -45,7 +45,7 @@ from executor.domain.parent import Parent
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.tuning import Tuning
-from executor.errors import GuardHalts, RuleRefused
+from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import floor, venue_rules
 from executor.guards.verdict import Action
 from executor.log_events import LogEvent
@@ -109,8 +109,11 @@ class ChildOrders:
                 limit_px=order.limit_px,
                 time_in_force=order.time_in_force,
                 post_only=order.post_only,
+                now=self._desk.venue_now(order.venue),
             ),
         ):
+            if verdict.action is Action.WAIT:
+                raise NotNow(verdict.rule, f"{order.venue}: {verdict.reason}")
             if verdict.action is not Action.ALLOW:
                 raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
         number = state.last_number + 1

@@ -173,6 +173,19 @@ class Desk:
         )
         return seat.free_at_start.get(account, ZERO) - since
 
+    def shut(self, name: str, method: str) -> str:
+        """Why the venue takes no orders, or its dealers no requests, at this hour; empty if they do."""
+        traits = self.seats[name].venue.traits
+        hours = traits.hours if method == "book" else traits.rfq.hours if traits.rfq is not None else None
+        if hours is None or hours.open_at(self.venue_now(name)):
+            return ""
+        return f"{name} {'takes orders' if method == 'book' else 'gives quotes'} {hours}"
+
+    def all_shut(self, names: Sequence[str], method: str) -> str:
+        """Why none of these venues can be used at this hour; empty if one can."""
+        why = [self.shut(name, method) for name in names]
+        return "; ".join(why) if all(why) else ""
+
     async def books(self) -> dict[str, Book]:
         """Every book that may be traded on, read at the same time. Raises ``GuardHalts`` when the market as a whole
         cannot be trusted."""
@@ -236,6 +249,9 @@ class Desk:
             book = books.get(name)
             if book is None or seat.instrument is None:
                 reasons.append(f"{name} shows no book that can be traded on")
+                continue
+            if shut := self.shut(name, "book"):
+                reasons.append(shut)
                 continue
             broken = [f"{what} ({found.detail})" for (venue, what), found in state.breaks.items() if venue == name]
             if broken:

@@ -79,6 +79,9 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     )
     if due == 0 or work.stop.requested() or not await _enough_venues(work, books):
         return
+    if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "book"):
+        await work.waiting("venue.hours", shut)
+        return
     if leg.style == "rest_then_cross":
         await _rest(work, number, leg, piece, due, books)
         if work.stop.requested():
@@ -207,7 +210,7 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
             await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))
             continue
         try:
-            held = {name for name in work.desk.seats if work.controls.venue(name) is not None}
+            held = {n for n in work.desk.seats if work.controls.venue(n) is not None or work.desk.shut(n, "rfq")}
             choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books), held)
         except NotNow as rule:
             await work.waiting(rule.rule, str(rule))
@@ -229,6 +232,9 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
 async def _clip(work: Work, number: int, leg: OtcLeg, books: dict[str, Book]) -> Decimal:
     """How much to ask quotes for; nothing while a cap is used up or too few venues can be traded on."""
     if not await _enough_venues(work, books):
+        return ZERO
+    if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "rfq"):
+        await work.waiting("venue.hours", shut)
         return ZERO
     qty = min(leg.clip, work.log.state.leg_leaves(number))
     bids = {n: b.bids[0].px for n, b in books.items() if b.bids and (not leg.venues or n in leg.venues)}

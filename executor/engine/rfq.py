@@ -117,6 +117,8 @@ class QuoteOrders:
         """Why this quote cannot be taken however good it is; ``None`` if it can."""
         if self._log.gate.affiliate(quote.counterparty):
             return LeftOut("conflict", f"{quote.counterparty} stands in the register of affiliates and may not buy")
+        if shut := self._desk.shut(quote.venue, "rfq"):
+            return LeftOut("hours", shut)
         most = self._log.gate.order_value
         if most is not None and quote.notional > most:
             return LeftOut("order_value", "it is worth more than one order may be")

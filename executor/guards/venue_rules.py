@@ -1,10 +1,11 @@
 """The venue's own rules for a limit order to sell, checked before anything leaves the building."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from adapters.venue import Instrument, TimeInForce, VenueTraits
 from executor.domain.money import is_multiple, times
-from executor.guards.verdict import ALLOW, Verdict, refuse
+from executor.guards.verdict import ALLOW, Verdict, refuse, wait
 
 
 def check(
@@ -15,8 +16,12 @@ def check(
     limit_px: Decimal,
     time_in_force: TimeInForce,
     post_only: bool,
+    now: datetime,
 ) -> Verdict:
-    """Refuse what the venue documents that it refuses: size, value, grid, price band, order type, closed pair."""
+    """Refuse what the venue documents that it refuses: size, value, grid, price band, order type, closed pair. Outside
+    its hours, if it has any, the order waits. ``now`` is the venue's own time."""
+    if traits.hours is not None and not traits.hours.open_at(now):
+        return wait("venue.hours", f"orders are taken {traits.hours}")
     broken = _pair_and_type(instrument, traits, time_in_force, post_only) or _amounts(instrument, qty, limit_px)
     return ALLOW if broken is None else refuse(f"venue.{broken[0]}", broken[1])
 

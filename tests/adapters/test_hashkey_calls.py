@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 from adapters.clock import LoopClock
 from adapters.hashkey import HashKey, HashKeySettings
 from adapters.hashkey_wire import SANDBOX
-from adapters.venue import NotSent, OrderRef, Rejected, RejectReason, VenueError
+from adapters.venue import NewOrder, NotSent, OrderRef, Rejected, RejectReason, TimeInForce, Unknown, VenueError
 from executor.engine.virtual_time import run_virtual
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -134,5 +135,20 @@ def test_the_permissions_say_what_cannot_be_seen() -> None:
         seen = await venue.permissions()
         assert (seen.trade, seen.withdraw) == (None, None)
         assert "must confirm" in seen.note
+
+    with_venue(case)
+
+
+def test_every_order_says_how_a_trade_with_oneself_is_prevented() -> None:
+    """`stpMode` is documented for a new order; not left to a default that an account might have changed."""
+
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        placed = router.post(f"{SANDBOX}/api/v1.1/spot/order").respond(500)
+        order = NewOrder("lot-1", "BTCUSD", Decimal("0.1"), Decimal(90_000), TimeInForce.IOC)
+        with pytest.raises(Unknown):
+            await venue.place(order)
+        (sent,) = placed.calls
+        assert parse_qs(sent.request.content.decode())["stpMode"] == ["EXPIRE_TAKER"]
+        assert parse_qs(sent.request.content.decode())["side"] == ["SELL"]
 
     with_venue(case)

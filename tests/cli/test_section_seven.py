@@ -471,6 +471,21 @@ def test_requirement_12_a_price_outside_the_venues_band_is_not_sent(
     assert bool(orders) is bool(sent) is (ended is ExitCode.OK)
 
 
+@pytest.mark.parametrize(("opens", "sold"), [("18:00", "0"), ("08:00", "0.2")])
+def test_requirement_12_outside_the_hours_of_a_venue_nothing_is_sent(tmp_path: Path, opens: str, sold: str) -> None:
+    """The rehearsal begins on a Monday at nine in Hong Kong. The hours are those that an operator was told."""
+    hours = f'\n[hours.orders]\nzone = "Asia/Hong_Kong"\ndays = ["monday"]\nopens = {opens}:00\ncloses = 23:00:00\n'
+    profiles = tmp_path / "venues"
+    profiles.mkdir()
+    (profiles / "osl-mock.toml").write_text((EXAMPLES.parent / "venues" / "osl-mock.toml").read_text() + hours)
+    mandate = write_mandate(tmp_path, plan(venues=["osl"]))
+    done = call("dry-run", mandate, "--json", env={"EXECUTOR_VENUES_DIR": str(profiles)})
+    events = [line["event"] for line in objects(done.stdout) if "event" in line]
+    assert objects(done.stdout)[-1]["sold"] == sold, done.stderr
+    waits = [event["rule"] for event in events if event["kind"] == "ParentWaiting"]
+    assert (waits == ["venue.hours"]) is (sold == "0")
+
+
 def test_requirement_12_every_price_lies_on_the_tick(tmp_path: Path) -> None:
     """A leg's own limit that lies between two ticks is rounded up before it is sent, never down."""
     journal = tmp_path / "journal.sqlite"

@@ -1,13 +1,13 @@
 """Each guard allows the ordinary case and answers every broken rule by its name."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from adapters.venue import DuplicateIds, Instrument, TimeInForce, VenueTraits
+from adapters.venue import DuplicateIds, Hours, Instrument, TimeInForce, VenueTraits
 from executor.guards import floor, venue_rules
 from executor.guards.verdict import ALLOW, Action, halt
 
@@ -58,6 +58,7 @@ def test_the_floor_refuses_the_smallest_amount_below() -> None:
 
 
 ORDER: dict[str, Any] = {
+    "now": datetime(2026, 11, 23, 2, 0, tzinfo=UTC),
     "qty": D("1.001"),
     "limit_px": D("100000.5"),
     "time_in_force": TimeInForce.IOC,
@@ -99,3 +100,39 @@ def test_each_rule_of_the_venue_is_named(
 def test_a_halt_carries_rule_and_reason() -> None:
     verdict = halt("cover", "lost")
     assert (verdict.action, verdict.rule, verdict.reason) == (Action.HALT, "cover", "lost")
+
+
+DAYTIME = Hours("Asia/Hong_Kong", ("monday", "friday"), time(9), time(18))
+NIGHT = Hours("Asia/Hong_Kong", ("friday",), time(22), time(6))
+
+
+@pytest.mark.parametrize(
+    ("hours", "moment", "is_open"),
+    [
+        (DAYTIME, "2026-11-23T09:00:00+08:00", True),
+        (DAYTIME, "2026-11-23T08:59:59.999999+08:00", False),
+        (DAYTIME, "2026-11-23T17:59:59.999999+08:00", True),
+        (DAYTIME, "2026-11-23T18:00:00+08:00", False),
+        (DAYTIME, "2026-11-24T12:00:00+08:00", False),
+        (NIGHT, "2026-11-27T22:00:00+08:00", True),
+        (NIGHT, "2026-11-28T05:59:00+08:00", True),
+        (NIGHT, "2026-11-27T05:00:00+08:00", False),
+        (NIGHT, "2026-11-28T22:30:00+08:00", False),
+    ],
+)
+def test_outside_its_hours_a_venue_is_sent_nothing(hours: Hours, moment: str, is_open: bool) -> None:
+    """In the venue's own zone; the night of a Friday ends on Saturday morning. The order is not wrong: it waits."""
+    asked = ORDER | {"now": datetime.fromisoformat(moment).astimezone(UTC)}
+    verdict = venue_rules.check(PAIR, replace(TRAITS, hours=hours), **asked)
+    assert (verdict.action is Action.ALLOW) is is_open
+    if not is_open:
+        assert (verdict.action, verdict.rule) == (Action.WAIT, "venue.hours")
+        assert "Asia/Hong_Kong" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens", "closes"), [("Asia/Kowloon City", time(9), time(18)), ("Asia/Hong_Kong", time(9), time(9))]
+)
+def test_hours_that_are_none_are_refused(zone: str, opens: time, closes: time) -> None:
+    with pytest.raises(ValueError, match="hours: "):
+        Hours(zone, ("monday",), opens, closes)
