@@ -5,6 +5,7 @@ from pathlib import Path
 
 VARIABLE = "EXECUTOR_JOURNAL"
 KEY_VARIABLE = "EXECUTOR_RECORD_KEY"
+PIN_VARIABLE = "EXECUTOR_RECORD_PIN"
 DEFAULT = Path("var/journal.sqlite")
 
 
@@ -19,8 +20,20 @@ def journal_path(option: Path | str | None) -> Path | str:
 
 
 def record_key_path(place: Path | str) -> Path:
-    """The key that signs the record: ``EXECUTOR_RECORD_KEY``, else beside the journal, or in ``var`` for a database."""
+    """The key that signs the record: ``EXECUTOR_RECORD_KEY``, else beside the journal, or in ``var`` for a database. Of
+    a key in a device only the public half stands there, with ``.pub``."""
     named = os.environ.get(KEY_VARIABLE)
-    if named:
+    if named and not record_device():
         return Path(named)
     return place.with_name(f"{place.name}.key") if isinstance(place, Path) else DEFAULT.with_name("record.key")
+
+
+def record_device() -> str:
+    """The URI of the record's key if it is in a device (PKCS#11), else empty."""
+    named = os.environ.get(KEY_VARIABLE, "")
+    return named if named.startswith("pkcs11:") else ""
+
+
+def record_pin() -> str:
+    """The PIN of the device, if the environment has it."""
+    return os.environ.get(PIN_VARIABLE, "")

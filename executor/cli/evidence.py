@@ -8,10 +8,10 @@ import click
 from adapters.clock import SystemClock
 from config.journal_path import journal_path, record_key_path
 from executor.cli.journal_option import journal_option
-from executor.cli.recording import RECORD
+from executor.cli.recording import RECORD, record_signer
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import Checkpoint, joined, taken_apart
-from executor.journal.keys import new_key, public_path, read_or_new, read_verifiers
+from executor.journal.keys import new_key, public_path, read_verifiers
 from executor.journal.leaves import Turn, looking, open_leaves
 from executor.journal.note import Note, VerifierKey
 from executor.journal.open import Place
@@ -24,12 +24,19 @@ _keys = click.option("--keys", type=_file, help="Verifier keys, one a line; defa
 
 
 @click.command("record-key")
-@click.argument("file", type=_file)
+@click.argument("file", type=_file, required=False)
 @click.option("--name", default=RECORD, show_default=True, help="Who signs: best a host name you own and a path.")
-def record_key(file: Path, name: str) -> None:
+def record_key(file: Path | None, name: str) -> None:
     """Make the key pair that signs the record: FILE, readable by you only, and FILE.pub, to be published. Set
-    EXECUTOR_RECORD_KEY=FILE before the first run; without it a key is made beside the journal."""
-    key = new_key(file, name)
+    EXECUTOR_RECORD_KEY=FILE before the first run; without it a key is made beside the journal.
+
+    Without FILE: try the key that EXECUTOR_RECORD_KEY names, in a file or a device (pkcs11:...), and print its public
+    half."""
+    if file is None:
+        held = record_signer(journal_path(None))
+        key = VerifierKey(held.name, held.public)
+    else:
+        key = new_key(file, name)
     click.echo(str(key))
     click.echo(f"SHA-256 of the public key: {key.fingerprint}; publish it where you cannot change it alone", err=True)
 
@@ -42,7 +49,7 @@ def checkpoint(journal: Place | None) -> None:
     place = existing(journal_path(journal))
     leaves = open_leaves(place)
     try:
-        notes = Sequencer(leaves, read_or_new(record_key_path(place), RECORD)).advance(SystemClock().now())
+        notes = Sequencer(leaves, record_signer(place, new=True)).advance(SystemClock().now())
     finally:
         leaves.close()
     click.echo(joined(notes), nl=False)

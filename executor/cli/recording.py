@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from adapters.clock import Clock
-from config.journal_path import record_key_path
+from config.journal_path import record_device, record_key_path, record_pin
 from executor.engine.parent_log import Observer
-from executor.journal.keys import read_key, read_or_new
+from executor.errors import CredentialsRefused
+from executor.journal.keys import public_path, publish, read_key, read_or_new, read_verifiers
 from executor.journal.leaves import open_leaves
 from executor.journal.line import Line
 from executor.journal.note import Signer
@@ -18,16 +19,28 @@ RECORD = "executor/record"
 """The name of a key that nobody made: `executor record-key` gives it a better one."""
 
 
-def record_signer(place: Place) -> Signer:
-    """The key that signs the record, which must be there. Raises ``CredentialsRefused``."""
-    return read_key(record_key_path(place))
+def record_signer(place: Place, *, new: bool = False) -> Signer:
+    """The key that signs the record, in its file or its device; with ``new`` a file is made if there has never been
+    one. Raises ``CredentialsRefused``, also if the device holds another key than the one that was published."""
+    path, device = record_key_path(place), record_device()
+    if not device:
+        return read_or_new(path, RECORD) if new else read_key(path)
+    from executor.journal.device import open_device
+
+    held = open_device(device, record_pin())
+    publish(path, held)
+    if all(key.public != held.public for key in read_verifiers(public_path(path))):
+        raise CredentialsRefused(
+            f"the device holds another key than {public_path(path)}, with which this record is checked"
+        )
+    return held
 
 
 @asynccontextmanager
 async def recording(place: Place, clock: Clock, observer: Observer, *, threaded: bool) -> AsyncIterator[Observer]:
     """An observer that also has the record sequenced and signed. Begins with what an earlier run left unsigned; raises
     ``RecordBroken`` if the record is no longer the one that was signed, ``CredentialsRefused`` if the key is bad."""
-    sequencer = Sequencer(open_leaves(place), read_or_new(record_key_path(place), RECORD))
+    sequencer = Sequencer(open_leaves(place), record_signer(place, new=True))
     try:
         if threaded:
             await asyncio.to_thread(sequencer.advance, clock.now())

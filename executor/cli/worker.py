@@ -19,12 +19,12 @@ from adapters.clock import Clock, SetClock
 from adapters.fence import FencedClient, FencedVenue
 from adapters.transport import Spacing
 from adapters.venue import Venue
-from config.journal_path import journal_path, record_key_path
+from config.journal_path import journal_path, record_device, record_key_path
 from config.settings import Settings
 from executor.cli.compose import WIRE_TIMEOUT, Kind, connected, settings_for
 from executor.cli.journal_option import journal_option
 from executor.cli.output import JsonLines
-from executor.cli.recording import recording
+from executor.cli.recording import record_signer, recording
 from executor.domain.case_events import PlanSubmitted
 from executor.domain.plan import Mandate, Plan
 from executor.engine.holdings import CaseCoins, sold_from_case
@@ -34,7 +34,6 @@ from executor.engine.runner import Runner
 from executor.errors import InputRefused, RecordBroken
 from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
-from executor.journal.keys import read_key
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
 from executor.journal.open import Place, open_store
@@ -74,12 +73,12 @@ def worker(kind: Kind, name: str | None, journal: Place | None, as_json: bool) -
     if not _NAME.fullmatch(stem):
         raise InputRefused(f"--name: '{stem}' is no name: letters, digits and dashes, 41 at most")
     key_file = record_key_path(place)
-    if not key_file.is_file():
+    if not record_device() and not key_file.is_file():
         raise InputRefused(
             f"there is no record key at {key_file}: make one with `executor record-key`, put the same file on every "
             "machine that works, and name it with EXECUTOR_RECORD_KEY"
         )
-    return int(asyncio.run(_work(place, kind, stem, key_file, JsonLines() if as_json else None)))
+    return int(asyncio.run(_work(place, kind, stem, JsonLines() if as_json else None)))
 
 
 def database(option: Place | None) -> str:
@@ -93,8 +92,8 @@ def database(option: Place | None) -> str:
     return place
 
 
-async def _work(place: str, kind: Kind, stem: str, key_file: Path, lines: JsonLines | None) -> ExitCode:
-    key = read_key(key_file)
+async def _work(place: str, kind: Kind, stem: str, lines: JsonLines | None) -> ExitCode:
+    key = record_signer(place)
     settings, clock, loop = settings_for(quiet=False), SetClock(), asyncio.get_running_loop()
     async with AsyncExitStack() as closing:
         own, beating, turning = (Roster(place, patience=patience) for patience in (PATIENCE, AT_ONCE, AT_ONCE))

@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from executor.errors import CredentialsRefused, InputRefused, RecordBroken
-from executor.journal.note import PLAIN, HeldKey, VerifierKey, good_name, key_id, unbase64
+from executor.journal.note import PLAIN, HeldKey, Signer, VerifierKey, good_name, key_id, unbase64
 
 _PRIVATE = "PRIVATE+KEY+"
 
@@ -89,10 +89,16 @@ def read_or_new(path: Path, name: str) -> HeldKey:
             if not path.exists():
                 raise
     held = read_key(path)
+    publish(path, held)
+    return held
+
+
+def publish(path: Path, held: Signer) -> None:
+    """Write the public half of a key where its file ``path`` is, or would be, unless one is there already."""
     if not public_path(path).exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(InputRefused):  # another process was quicker
             _place(public_path(path), f"{VerifierKey(held.name, held.public)}\n", 0o644)
-    return held
 
 
 def read_verifiers(path: Path) -> list[VerifierKey]:

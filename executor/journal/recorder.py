@@ -21,7 +21,16 @@ BATCH = 512  # events per transaction: a few milliseconds under the lock
 EVERY = 256  # events
 AFTER = timedelta(minutes=1)
 STATE_CHANGES = frozenset(
-    {"ParentCreated", "ParentWaiting", "ParentHalted", "ParentStopped", "ParentFinished", "ParentResumed"}
+    {
+        "ParentCreated",
+        "ParentTaken",
+        "ParentWaiting",
+        "ParentWorking",
+        "ParentHalted",
+        "ParentStopped",
+        "ParentResumed",
+        "ParentFinished",
+    }
 )
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from executor.domain.events import ControlSet
+from executor.domain.parent import _HANDLERS as HANDLERS
 from executor.errors import JournalFailed, RecordBroken
 from executor.journal.checkpoint import Checkpoint
 from executor.journal.leaves import SqliteLeaves, Turn, looking
 from executor.journal.line import Line, encode, time_text
 from executor.journal.note import VerifierKey
-from executor.journal.recorder import Recorder, Sequencer
+from executor.journal.recorder import STATE_CHANGES, Recorder, Sequencer
 from executor.journal.sqlite import SqliteStore
 from executor.journal.store import Append, Row
 from executor.journal.tree import leaf_hash, root_of
@@ -211,10 +212,16 @@ def test_at_every_change_of_state() -> None:
     recorder = in_line(counted, every=1000)
     for line in lines_of(events(2)):
         recorder.observe(line)
-    assert len(counted.calls) == 2  # created and finished
+    assert len(counted.calls) == 3  # created, taken and finished
     asyncio.run(recorder.aclose())
-    assert len(counted.calls) == 3
+    assert len(counted.calls) == 4
     assert counted.closed
+
+
+def test_every_event_that_changes_a_parent_order_s_state_is_among_them() -> None:
+    """By the fold itself: whatever sets the status, and the event that makes the order."""
+    changing = {kind.__name__ for kind, act in HANDLERS.items() if "_set_status" in act.__code__.co_names}
+    assert changing | {"ParentCreated"} == STATE_CHANGES
 
 
 def run_threaded(counted: Counted, act: Callable[[Recorder], None]) -> None:
