@@ -5,12 +5,20 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from executor.domain.case_events import ChangeProposed, HoldingMoved
+from executor.domain.settlement import ISSUERS
+from executor.domain.settlement_events import StatementImported
 from executor.report.blocks import Block, Chart, Code, Table
 from executor.report.casefile import CaseFile
 from executor.report.words import Words
 
 _KEPT = 4  # characters shown at the beginning of a masked text
 _BODIES = ("authority", "bureau", "platform", "institution", "overseas_agent", "legal_basis")
+_NOBODY = ("", "executor")  # the program itself
+_OPEN = ("case_id", "kind", "asset", "qty", "why")  # what a change says that is no secret
+# What people write into a reason: addresses (bech32, base58, hexadecimal), and numbers of accounts.
+_ADDRESS = re.compile(r"\b(?:bc1|tb1|ltc1)[a-z0-9-]{6,}|\b0x[0-9a-fA-F]{40,}|\b[13T][1-9A-HJ-NP-Za-km-z]{25,34}\b")
+_ACCOUNT = re.compile(r"(?<![\w.,])(?!\d{4}-\d\d-\d\d)\d(?:[ -]?\d){9,}(?![\w.])")
 _NAMES = {"zh": ("人员", "单位", "平台"), "en": ("Person ", "Body ", "Venue ")}
 
 
@@ -27,18 +35,19 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
     pattern = re.compile("|".join(parts)) if parts else None
 
     def text(value: str) -> str:
-        return pattern.sub(lambda found: changes[found[0]], value) if pattern else value
+        known = pattern.sub(lambda found: changes[found[0]], value) if pattern else value
+        return _ADDRESS.sub(lambda found: masked(found[0]), known)
 
     def redact(block: Block) -> Block:
         if isinstance(block, str):
-            return text(block)
+            return _free(text(block))
         if isinstance(block, Chart):
             return Chart(text(block.caption), text(block.svg))
         if isinstance(block, Code):
             return block  # commands and the signed head of the record: changed, they would be worthless
         coded = [kind == "c" for _, kind in block.columns]
         rows = [
-            [_ids(cell, words) if code else text(cell) for cell, code in zip(row, coded, strict=True)]
+            [_ids(text(cell), words) if code else _free(text(cell)) for cell, code in zip(row, coded, strict=True)]
             for row in block.rows
         ]
         return Table(
@@ -48,6 +57,11 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
     return redact
 
 
+def _informed(plan: dict[str, Any]) -> list[str]:
+    waiting = plan.get("waiting") or {}
+    return [*waiting.get("tell", ()), *waiting.get("escalate_to", ())]
+
+
 def _ids(cell: str, words: Words) -> str:
     """Each line of a cell of ids: what stands after a label is masked."""
     lines = []
@@ -55,6 +69,10 @@ def _ids(cell: str, words: Words) -> str:
         label, colon, value = line.partition(words("colon"))
         lines.append(f"{label}{colon}{masked(value)}" if colon else masked(line))
     return "\n".join(lines) if cell else cell
+
+
+def _free(value: str) -> str:
+    return _ACCOUNT.sub(lambda found: masked(found[0]), value)
 
 
 def _bounded(text: str) -> str:
@@ -67,7 +85,10 @@ def _changes(case: CaseFile, words: Words) -> dict[str, str]:
     """What is replaced by what. Code names are given in the order in which the record names them."""
     person, body, venue = _NAMES[words.language]
     told, changes = case.mandate, dict[str, str]()
-    people = list(dict.fromkeys([*case.roles, *case.names]))
+    acted = [who for each in case.incidents for who in (each.who, each.second)]
+    informed = [name for wait in case.waits() for name in (*wait.told, *wait.escalated_to)]
+    informed += [name for sale in case.sales for name in _informed(sale.state.spec.plan)]
+    people = [who for who in dict.fromkeys([*case.roles, *case.names, *acted, *informed]) if who not in _NOBODY]
     for number, each in enumerate(people, start=1):
         changes[each] = changes[case.name(each)] = f"{person}{number}"
     for number, name in enumerate((n for n in _BODIES if told.get(n)), start=1):
@@ -88,6 +109,14 @@ def _changes(case: CaseFile, words: Words) -> dict[str, str]:
         event: Any = entry.event
         named = (getattr(event, name, "") for name in ("bank", "to_account", "account", "issuer", "receipt"))
         hidden |= {each for each in (*named, *getattr(event, "evidence", {}).values()) if isinstance(each, str)}
-    hidden |= {incident.where for incident in case.incidents}
+        hidden |= {each.file for each in (event,) if isinstance(event, StatementImported)}
+    hidden |= {incident.where for incident in case.incidents if not incident.kind.startswith("Control")}
+    for line in case.lines:
+        if isinstance(line.event, ChangeProposed):
+            told_change = {name: text for name, text in line.event.change.items() if name not in _OPEN}
+            hidden |= {text for text in told_change.values() if isinstance(text, str)}
+        elif isinstance(line.event, HoldingMoved):
+            hidden |= {text for kind, text in line.event.evidence.items() if kind not in ("plan", "parent")}
+    hidden -= {"", *ISSUERS}  # police and court as such are no secret
     changes |= {each: masked(each) for each in hidden if len(each) > 2 and each not in changes}
     return {key: value for key, value in changes.items() if key}
