@@ -8,6 +8,8 @@ import csv
 import json
 import re
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from functools import partial
@@ -17,12 +19,13 @@ import httpx
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.hashkey import HashKey
 from adapters.mock import world
 from adapters.mock.hashkey_rfq import MockRfq
 from adapters.mock.osl_rows import PairRules
 from adapters.mock.world import RFQ_ACCEPT_PATH, MockWorld
 from adapters.osl import Osl
-from adapters.venue import NewOrder, OrderReport
+from adapters.venue import NewOrder, OrderReport, Quote
 from executor.exit_codes import ExitCode
 from tests.cli.commands import EXAMPLES, Table, call, credit, objects, otc, plan, twap, write_mandate
 from tests.cli.processes import mock_venues, watched
@@ -78,6 +81,34 @@ def test_requirement_1_an_asset_that_is_not_in_the_inventory_is_not_sold(office:
     office.mandate.write_text(MANDATE.replace('"BTC"', '"ETH"'))
     office.refused("ETH is not in the inventory of the case", *freezing)
     assert "ETH is not in the inventory" in refused_acts(office)[-1]["reason"]
+
+
+# --- 2: not one fill below the floor, in any run ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_requirement_2_no_run_sells_below_the_floor_in_a_falling_market(tmp_path: Path, seed: int) -> None:
+    """Slices and quotes at once, in markets that differ by their seed, on candles that fall through the reserve price.
+    (The 20-day average: tests/cli/test_below_the_mean.py.)"""
+    told = {"tell": ["the operator"], "escalate_to": ["the court"], "escalate_after": "2h"}
+    legs = [twap("0.2", slices=24), otc("0.3", clip="0.02", pause="40m")]
+    purses = [credit(*purse, "0.5") for purse in (("osl", "exchange"), ("osl", "brokerage"), ("hashkey", "trading"))]
+    table = plan(*legs, qty="0.5", floor_px="92600", duration="1d", waiting=told)
+    mandate = write_mandate(tmp_path, table, holding="1.5", credited=purses)
+    market = ("--market", CANDLES, "--volume-unit", "quote", "--from", "2026-01-21")
+    done = call("dry-run", mandate, *market, "--seed", seed, "--json")
+    *events, summary = objects(done.stdout)
+    assert (done.returncode, summary["status"]) == (ExitCode.REFUSED, "ended"), done.stderr
+    fills = [line["event"] for line in events if line["event"]["kind"] == "FillRecorded"]
+    assert 0 < sum(Decimal(fill["qty"]) for fill in fills) == Decimal(summary["sold"]) < Decimal("0.5")
+    assert all(Decimal(fill["px"]) >= 92_600 for fill in fills)
+    assert all(Decimal(fill["notional"]) > Decimal(fill["qty"]) * 92_600 - Decimal("0.01") for fill in fills)
+    waits = [line["event"] for line in events if line["event"]["kind"] == "ParentWaiting"]
+    below = [wait for wait in waits if wait["rule"] == "floor"]
+    assert below
+    assert all(wait["told"] == ["the operator"] and "under" in wait["reason"] for wait in below)
+    escalated = [line["event"] for line in events if line["event"]["kind"] == "WaitEscalated"]
+    assert escalated[0]["told"] == ["the operator", "the court"]
 
 
 # --- 3: the same average from the record and the file, to the last digit ----------------------------------------------
@@ -141,14 +172,15 @@ def better(monkeypatch: pytest.MonkeyPatch, *, life_s: int = 10, takes_s: int = 
     monkeypatch.setattr(MockWorld, "client", slow)
 
 
-def asked_for(tmp_path: Path, **leg: object) -> subprocess.CompletedProcess[str]:
+def asked_for(tmp_path: Path, affiliates: Sequence[Table] = (), **leg: object) -> subprocess.CompletedProcess[str]:
     """A rehearsal of one clip at both venues. HashKey documents no call that accepts: its mock has one."""
     profiles = tmp_path / "venues"
     profiles.mkdir()
     for name, more in (("osl-mock", ""), ("hashkey-mock", f'rfq_accept_path = "{RFQ_ACCEPT_PATH}"\n')):
         text = (EXAMPLES.parent / "venues" / f"{name}.toml").read_text()
         (profiles / f"{name}.toml").write_text(text.replace("[settings]\n", "[settings]\n" + more))
-    mandate = write_mandate(tmp_path, plan(otc("0.2", **leg)))
+    register = {"affiliates": list(affiliates)} if affiliates else {}
+    mandate = write_mandate(tmp_path, plan(otc("0.2", **leg)), **register)
     return call("dry-run", mandate, "--json", env={"EXECUTOR_VENUES_DIR": str(profiles)})
 
 
@@ -199,6 +231,25 @@ def test_requirement_4_the_best_quote_expires(tmp_path: Path, monkeypatch: pytes
     assert (asked["chosen_venue"], short["left_out"]) == ("osl", "expired")
     assert f"{short['notional']} at hashkey left out: it has expired" in asked["why"]
     assert None not in (short["created_at"], short["expires_at"], short["received_at"])
+
+
+def test_requirement_4_the_best_quote_comes_from_an_affiliates_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither venue's documents name who answers; this is a venue that does. The register names the desk, not it."""
+    better(monkeypatch)
+    quote = HashKey.quote
+
+    async def named(self: HashKey, base: str, into: str, qty: Decimal) -> Quote:
+        return replace(await quote(self, base, into, qty), counterparty="Sister Desk")
+
+    monkeypatch.setattr(HashKey, "quote", named)
+    done = asked_for(tmp_path, affiliates=[{"name": "sister desk", "relation": "sister company"}])
+    assert done.returncode == ExitCode.OK, done.stderr
+    (asked,) = rounds(done.stdout)
+    best = max(asked["answers"], key=lambda answer: Decimal(answer["notional"]))
+    assert (best["counterparty"], best["left_out"], asked["chosen_venue"]) == ("Sister Desk", "conflict", "osl")
+    assert "Sister Desk stands in the register of affiliates and may not buy" in asked["why"]
 
 
 def test_requirement_4_too_few_live_quotes_sell_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

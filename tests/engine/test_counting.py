@@ -1,7 +1,6 @@
 """What one plan sells counts against the caps of another, whatever its own caps, days and windows."""
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,20 +11,18 @@ from hypothesis import strategies as st
 
 from adapters.clock import LoopClock
 from adapters.venue import DuplicateIds, Unknown
-from executor.domain.counting import CountingFilled, CountingNamed, Sale, counted_at
-from executor.domain.events import ChildClosed, ChildIntended, Counted, ParentCreated
-from executor.domain.money import ZERO
+from executor.domain.counting import CountingFilled, CountingNamed, counted_at
 from executor.domain.plan import Plan
-from executor.domain.reservation import Reservation
-from executor.engine.counting import COUNTING_STREAM, Counting, ordered_before
+from executor.engine.counting import COUNTING_STREAM, ordered_before
 from executor.engine.gate import Gate
 from executor.engine.runner import Runner
-from executor.errors import CapReached, ExecutorError, Outdated
+from executor.errors import ExecutorError
 from executor.journal.journal import Journal
-from executor.journal.line import Line, decode
+from executor.journal.line import decode
 from executor.simulation.process import MemoryStore as PlainStore
 from tests.approved import approve
-from tests.domain.events_made import AT, created, filled, intended
+from tests.domain.events_made import AT
+from tests.engine.counting_seller import Seller
 from tests.engine.rig import START, TWAP, MemoryStore, mandate, plan, virtual
 from tests.engine.scripted_venue import ScriptedVenue, Step
 
@@ -131,79 +128,6 @@ def test_a_span_that_is_over_is_not_filled() -> None:
 
 
 # --- every interleaving -----------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Seller:
-    """One process in small: its plan's terms, and orders at one venue, intended and ended through the journal."""
-
-    store: PlainStore
-    name: str
-    own: frozenset[str]
-    venue: str
-    most: Decimal = ZERO
-    version: int = 0
-    numbers: int = 0
-    open: dict[str, Decimal] = field(default_factory=dict)
-    sold: Decimal = ZERO
-
-    def __post_init__(self) -> None:
-        self.journal = Journal(self.store, threaded=False)
-        self.counting = Counting(self.journal, self.own)
-        self.sale = Sale(f"CASE-{self.name}", "BTC", "USD", D(1000))
-        self.reserved: dict[str, list[Counted]] = {}
-
-    async def write(self, *events: Any, reserve: Any = (), expects: Any = None) -> None:
-        lines = [
-            Line(stream=f"parent/{self.name}", version=self.version + n, case_id=self.sale.case_id, at=AT, event=event)
-            for n, event in enumerate(events, start=1)
-        ]
-        await self.journal.append(lines, (), reserve, expects)
-        self.version += len(events)
-
-    async def begin(self) -> None:
-        made = {"parent_id": self.name, "case_id": self.sale.case_id, "qty": D(1000)}
-        legs = [{"kind": "twap", "qty": "1000"}]
-        event: ParentCreated = created(**made, legs=legs, plan={"guards": {"fast_move_bps": "500"}})
-        await self.write(event)
-
-    async def intend(self, qty: Decimal) -> str:
-        """What became of it: not ready, outdated, full or intended."""
-        if not self.counting.ready:
-            await self.counting.step(AT)
-            return "not ready"
-        named = self.counting.named | self.own
-        found = list(counted_at(named, self.sale, self.venue, AT).values())
-        mine = counted_at(self.own, self.sale, self.venue, AT)
-        reserve = [Reservation(each.name, qty, self.most if each.name in mine else None) for each in found]
-        name = f"{self.name}-{self.numbers + 1}"
-        kept = [Counted(counter=each.name, unit="qty", amount=qty) for each in found]
-        event: ChildIntended = intended(
-            self.numbers + 1, qty, client_order_id=name, venue=self.venue, limit_px=D(90_000), reserved=kept
-        )
-        try:
-            await self.write(event, reserve=reserve, expects=self.counting.rests_on)
-        except Outdated:
-            self.counting.reread()
-            return "outdated"
-        except CapReached:
-            return "full"
-        self.numbers += 1
-        self.open[name], self.reserved[name] = qty, kept
-        return "intended"
-
-    async def end(self, part: int) -> None:
-        name, qty = self.open.popitem()
-        sold = qty * part / 100
-        fill = filled(1, f"t-{name}", sold, client_order_id=name, venue=self.venue)
-        closed = ChildClosed(client_order_id=name, venue_status="done", cum_qty=sold)
-        back = [Reservation(each.counter, sold - qty) for each in self.reserved[name]]
-        await self.write(*([fill] if sold else []), closed, reserve=back)
-        self.sold += sold
-
-    @property
-    def taken(self) -> Decimal:
-        return self.sold + sum(self.open.values(), D(0))
 
 
 TERMS = st.sets(
