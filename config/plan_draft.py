@@ -44,9 +44,11 @@ def draft(preset: Mapping[str, Any], mandate: Mandate, answers: Mapping[str, str
     """The plan as a table: what is still open says ``SET: ...``. Raises ``InputRefused`` for an answer to nothing, and
     when a complete plan does not hold together."""
     table = _proposed(preset, mandate, asset)
-    for key, text in answers.items():
-        if key == "price_rules.0.around" and text == "reference":
-            table["reference"] = dict(_REFERENCE)
+    if answers.get("price_rules.0.around") == "reference":
+        table["reference"] = dict(_REFERENCE)
+    quote = answers.get("quote_asset")
+    if quote and "cover" in table and quote != table["cover"]["currency"]:
+        table["cover"]["rates"] = {quote: f"SET: what one {quote} is worth in {table['cover']['currency']}"}
     for key, text in answers.items():
         _set(table, key, text)
     _name_terms(table)
@@ -83,6 +85,8 @@ def _proposed(preset: Mapping[str, Any], mandate: Mandate, asset: str | None) ->
             "escalate_after": "SET: after how long, for example 4h",
         },
     }
+    if mandate.deposit is not None:
+        table["cover"] = _cover(preset, mandate.deposit.currency)
     if "caps" in preset:
         table["caps"] = _caps(preset["caps"], venues)
     if "benchmark" in preset:
@@ -107,6 +111,18 @@ def _leg(preset: Mapping[str, Any], qty: str) -> dict[str, Any]:
         "slices": "SET: in how many slices it is sold",
         **_TWAP,
         "min_notional": "SET: the smallest order, in the quote asset, for example 100",
+    }
+
+
+def _cover(preset: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    """What the deposit of the mandate must cover. The draft proposes the levels of the warnings."""
+    agreed = preset.get("deposit", {}).get("percent", "SET: the agreed ratio in percent, for example 110")
+    return {
+        "currency": currency,
+        "coins": "SET: all (coins of the case that are not sold) or reserved (for a plan); no source says which",
+        "release_percent": agreed,
+        "halt_percent": "SET: under how many percent the sale is halted when the price has risen; no source says it",
+        "warn_percents": ["110", "105", "100"],
     }
 
 

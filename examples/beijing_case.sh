@@ -81,6 +81,10 @@ executor mandate role BJ-2026-0601 li-wei checker --who zhao-lei
 executor mandate role BJ-2026-0601 chen-jie risk --who zhao-lei
 executor mandate role BJ-2026-0601 wang-fang settlement --who zhao-lei
 
+say 'The deposit is posted before any coin is taken'
+executor deposit post BJ-2026-0601 --amount 1200000 --currency USD --form cash \
+    --evidence deposit_receipt=DEP-1 --who wang-fang
+
 say 'Intake: a small test transfer first, then the rest, each with its papers'
 executor mandate move BJ-2026-0601 BTC 0.0001 accepted in_transit --who zhang-min --value-hkd 78 \
     --evidence transaction=example-test-transaction --evidence test_transfer=example-test-transaction \
@@ -104,6 +108,7 @@ executor plan draft beijing mandate.toml \
     --set duration=3m --set legs.0.clip=2.5 --set legs.0.pause=4s --set legs.0.min_quotes=1 \
     --set price_rules.0.px=90000 --set price_rules.0.currency=USD \
     --set price_rules.0.scope=per_fill --set price_rules.0.compare=before_fees \
+    --set cover.coins=all --set cover.halt_percent=100 \
     --set 'waiting.tell=[zhang-min]' --set 'waiting.escalate_to=[li-wei]' --set waiting.escalate_after=4h
 executor plan show mandate.toml --runs 2 --start-px 100000
 
@@ -123,5 +128,6 @@ executor run mandate.toml --on mock
 say 'The finished holding, and the record checked'
 executor mandate show BJ-2026-0601 --json >case.json
 grep -o '"holdings": {"BTC": {"sold": "10"}}' case.json
+executor deposit show BJ-2026-0601
 executor fills
 executor verify

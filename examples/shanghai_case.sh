@@ -13,6 +13,7 @@ say 'People make keys, and an administrator enrols them'
 enroll zhou-yun 'Zhou Yun'
 enroll sun-hao 'Sun Hao'
 enroll he-jing 'He Jing'
+enroll xu-lan 'Xu Lan'
 
 say 'The mandate: what was entrusted, by whom, on what basis'
 echo 'Entrustment of the court no. 2026-0121' >entrustment.txt
@@ -48,6 +49,11 @@ person = "he-jing"
 name = "He Jing"
 role = "risk"
 
+[[authorised_people]]
+person = "xu-lan"
+name = "Xu Lan"
+role = "settlement"
+
 [[documents]]
 name = "entrustment of the court"
 sha256 = "$(hash_of entrustment.txt)"
@@ -70,6 +76,9 @@ executor mandate accept mandate.toml --who zhou-yun
 executor mandate role SH-2026-0121 zhou-yun operator --who zhao-lei
 executor mandate role SH-2026-0121 sun-hao checker --who zhao-lei
 executor mandate role SH-2026-0121 he-jing risk --who zhao-lei
+executor mandate role SH-2026-0121 xu-lan settlement --who zhao-lei
+executor deposit post SH-2026-0121 --amount 60000 --currency USD --form guarantee \
+    --evidence deposit_receipt=G-1 --who xu-lan
 
 say 'Intake: a small test transfer first, then the rest, each with its papers'
 executor mandate move SH-2026-0121 BTC 0.0001 accepted in_transit --who zhou-yun --value-hkd 72 \
@@ -99,6 +108,7 @@ executor plan draft shanghai mandate.toml \
     --set legs.0.slices=10 --set legs.0.min_notional=100 \
     --set price_rules.0.renewal=once --set "price_rules.0.benchmark=$average" --set price_rules.0.currency=USD \
     --set price_rules.0.scope=per_fill --set price_rules.0.compare=before_fees \
+    --set cover.coins=all --set cover.release_percent=110 --set cover.halt_percent=100 \
     --set 'waiting.tell=[zhou-yun]' --set 'waiting.escalate_to=[the court]' --set waiting.escalate_after=20s
 executor plan show mandate.toml --runs 1 --benchmark benchmark.json --start-px 93400
 

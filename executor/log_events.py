@@ -57,6 +57,7 @@ class LogEvent(StrEnum):
 
     GUARD_WAITS = "guard_waits", "A guard lets nothing be sent for now, for example below the floor; a normal state."
     GUARD_HALTS = "guard_halts", "A guard froze the parent order; names the guard and the reason."
+    COVER_CROSSED = "cover_crossed", "The deposit covers less than a warning level of the plan, or enough again."
     CONTROL_CHANGED = "control_changed", "A person paused, resumed or killed; names who and why."
     BREAK_FOUND = "break_found", "The journal and the venue disagree; nothing is sold until a person explains it."
 

@@ -31,7 +31,7 @@ from executor.journal.open import Place
 @journal_option
 def change_account(case_id: str, account: str, who: str, why: str, journal: Place | None) -> None:
     """Ask that the proceeds of the case go to ACCOUNT. It takes effect when two others have agreed."""
-    _propose({"case_id": case_id, "kind": PROCEEDS_ACCOUNT, "account": account, "why": why}, who, journal)
+    propose({"case_id": case_id, "kind": PROCEEDS_ACCOUNT, "account": account, "why": why}, who, journal)
 
 
 @click.command("recall")
@@ -46,14 +46,14 @@ def recall(case_id: str, asset: str, qty: str, address: str, who: str, why: str,
     """Ask that QTY of ASSET, credited and unsold, go back to a wallet. Carried out when two others have agreed."""
     values = {"case_id": case_id, "kind": RECALL, "asset": asset, "address": address, "why": why}
     if qty != "all":
-        _propose(values | {"qty": plain(amount("QTY", qty))}, who, journal)
+        propose(values | {"qty": plain(amount("QTY", qty))}, who, journal)
         return
 
     async def there(opened: Journal) -> str:
         states = opened_case(opened, case_id).holdings.get(asset, {})
         return plain(states[HoldingState.CREDITED]) if states else "0"
 
-    _propose(values | {"qty": with_journal(journal, there)}, who, journal)
+    propose(values | {"qty": with_journal(journal, there)}, who, journal)
 
 
 @click.command("prefer")
@@ -76,7 +76,7 @@ def prefer(
     if ends <= SystemClock().now():
         raise InputRefused("--until lies in the past")
     bps = amount("--up-to-bps", up_to_bps)
-    _propose(preference_values(case_id, plan_hash_given, desk, bps, ends, why), who, journal)
+    propose(preference_values(case_id, plan_hash_given, desk, bps, ends, why), who, journal)
 
 
 @click.command("agree")
@@ -119,7 +119,8 @@ async def _carry_out(opened: Journal, case: Case, change_hash: str) -> None:
     await act(opened, case.case_id, move, case.refuse_move(move), "executor", SystemClock())
 
 
-def _propose(change: dict[str, Any], who: str, journal: Place | None) -> None:
+def propose(change: dict[str, Any], who: str, journal: Place | None) -> None:
+    """Record that ``who`` asks for a change of a case, and say under which hash others agree to it."""
     event = ChangeProposed(change_hash=digest(change), change=change, who=who)
 
     async def proposed(opened: Journal) -> None:

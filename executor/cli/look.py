@@ -64,6 +64,7 @@ def status(journal: Place | None, as_json: bool) -> None:
             "open": len(state.open),
             "rule": state.status_rule,
             "reason": state.status_reason,
+            "cover": _cover(state),
             "breaks": [f"{venue}: {name}: {found.detail}" for (venue, name), found in state.breaks.items()],
             "parked": [c.client_order_id for c in state.open.values() if c.status is ChildStatus.PARKED],
             "last_at": state.now.isoformat(),
@@ -73,8 +74,28 @@ def status(journal: Place | None, as_json: bool) -> None:
     _show(
         rows,
         as_json,
-        ("parent", "case", "status", "sold", "asked", "asset", "exposed", "open", "parked", "breaks", "reason"),
+        (
+            "parent",
+            "case",
+            "status",
+            "sold",
+            "asked",
+            "asset",
+            "exposed",
+            "open",
+            "parked",
+            "cover",
+            "breaks",
+            "reason",
+        ),
     )
+
+
+def _cover(state: Parent) -> str:
+    """The deposit's cover as it was when it last crossed a warning level; empty while it is under none."""
+    if state.cover is None or state.cover.below is None:
+        return ""
+    return f"under {plain(state.cover.below)} % ({plain(state.cover.percent)} %)"
 
 
 @click.command("orders")

@@ -100,7 +100,7 @@ def move(
                            originator, originator_account, originator_id, recipient, recipient_account
     in_transit credited    transaction, venue_credit
     in_transit accepted    transaction (it came back)
-    credited reserved      plan; done by `executor run`, as is what follows
+    credited reserved      plan; done by `executor run`, as is what follows; never by hand under a deposit
     reserved credited|sold plan; plan and parent
     credited recalled      recall_order; done by `executor mandate agree`
     recalled returned      transaction
@@ -125,7 +125,7 @@ def move(
             who=who,
             value_hkd=value,
         )
-        await act(opened, case_id, event, case.refuse_move(event), who, SystemClock())
+        await act(opened, case_id, event, case.refuse_move(event) or case.refuse_by_hand(event), who, SystemClock())
         return moving
 
     click.echo(f"{plain(with_journal(journal, moved))} {asset}: {from_state} -> {to_state}")

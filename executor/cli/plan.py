@@ -1,7 +1,7 @@
 """`executor plan`: look at a plan, freeze it, have it approved, revoke it."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ from config.mandates import load_mandate, read_mandate
 from config.plan_draft import draft, preset_path, toml
 from config.preset_file import open_questions
 from config.toml_file import read_toml
+from executor.cli.amend import amendments, lower_limit, raise_floor, raise_limit, shown
 from executor.cli.change import prefer
 from executor.cli.keys import load_private
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
 from executor.cli.replay import VolumeUnit, benchmark_option, market_options, recording
 from executor.domain.canonical import canonical
-from executor.domain.case_events import FloorRaised, PlanApproved, PlanFrozen, PlanRevoked
+from executor.domain.case import Case
+from executor.domain.case_events import PlanApproved, PlanFrozen, PlanRevoked
 from executor.domain.ids import frozen_plan, plan_hash
-from executor.domain.money import parse_amount, plain
-from executor.domain.signing import approval_message, floor_message, public_hex, sign
-from executor.engine.approval import act, load_people, opened_case
+from executor.domain.people import People
+from executor.domain.signing import approval_message, public_hex, sign
+from executor.engine.approval import act, case_stream, load_people, opened_case
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
@@ -165,41 +167,6 @@ def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal:
     click.echo(f"approved by {person}; " + (f"still missing: {still}" if still else "the plan may be executed"))
 
 
-@plan.command("raise-floor")
-@click.argument("case_id")
-@click.argument("plan_hash_given", metavar="PLAN_HASH")
-@click.argument("floor_px", metavar="PRICE")
-@click.option("--person", required=True, help="Who raises it: checker or risk in this case.")
-@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
-@why_option
-@journal_option
-def raise_floor(
-    case_id: str, plan_hash_given: str, floor_px: str, person: str, key: Path, why: str, journal: Place | None
-) -> None:
-    """Let nothing be sold under PRICE any more. One approver may raise the floor of a plan; a running sale obeys from
-    its next order on. To lower it again two people must approve another plan."""
-    private = load_private(key)
-    try:
-        px = parse_amount(floor_px)
-    except ValueError as error:
-        raise InputRefused(f"PRICE: {error}") from None
-    event = FloorRaised(
-        plan_hash=plan_hash_given,
-        floor_px=px,
-        person=person,
-        public_key=public_hex(private),
-        signature=sign(private, floor_message(case_id, plan_hash_given, plain(px))),
-        why=why,
-    )
-
-    async def raised(opened: Journal) -> None:
-        fault = opened_case(opened, case_id).refuse_floor(event, load_people(opened))
-        await act(opened, case_id, event, fault, person, SystemClock())
-
-    with_journal(journal, raised)
-    click.echo(f"raised: nothing is sold under {plain(px)} any more")
-
-
 @plan.command("revoke")
 @click.argument("case_id")
 @click.argument("plan_hash_given", metavar="PLAN_HASH")
@@ -223,10 +190,12 @@ def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Plac
 @journal_option
 @json_option
 def list_plans(case_id: str, journal: Place | None, as_json: bool) -> None:
-    """Every frozen plan of the case, and whether it may be executed now."""
+    """Every frozen plan of the case, whether it may be executed now, and what people have changed of its limits; with
+    --json also the caps that bind now."""
 
     async def read(opened: Journal) -> list[dict[str, Any]]:
         case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
+        lines = list(opened.read(case_stream(case_id)))
         return [
             {
                 "plan": found.plan_hash,
@@ -234,6 +203,8 @@ def list_plans(case_id: str, journal: Place | None, as_json: bool) -> None:
                 "expires_at": found.expires_at.isoformat(timespec="seconds"),
                 "approved_by": sorted(found.approvals),
                 "obstacle": case.refuse_execution(found.plan_hash, people, now),
+                "caps": _caps(case, found.plan_hash, people, now),
+                "changed": amendments(lines, found.plan_hash),
             }
             for found in case.plans.values()
         ]
@@ -243,6 +214,15 @@ def list_plans(case_id: str, journal: Place | None, as_json: bool) -> None:
         click.echo(
             json.dumps(row) if as_json else f"{row['plan']}  by {row['drafter']}  until {row['expires_at']}  {may}"
         )
+        for change in () if as_json else row["changed"]:
+            click.echo(shown(change))
 
 
-plan.add_command(prefer)
+def _caps(case: Case, plan_hash: str, people: People, now: datetime) -> dict[str, Any] | None:
+    """The caps that bind now; ``None`` without any."""
+    caps = case.caps(plan_hash, people, now)
+    return caps.model_dump(mode="json", exclude_defaults=True) if caps is not None else None
+
+
+for _command in (prefer, raise_floor, lower_limit, raise_limit):
+    plan.add_command(_command)

@@ -80,18 +80,18 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
             await require_approval(journal, approval, "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
-            runner = Runner(mandate, plan, venues, journal, clock, observer=told)
-            coins = CaseCoins(journal, mandate.case_id, plan, runner.digest, clock)
-            return await _sold(runner, journal, coins, place, shown)
+            coins = CaseCoins(journal, mandate.case_id, plan, approved, clock)
+            runner = Runner(mandate, plan, venues, journal, clock, observer=told, reserve=coins.reserve)
+            return await _sold(runner, coins, place, shown)
     finally:
         await journal.aclose()
 
 
-async def _sold(runner: Runner, journal: Journal, coins: CaseCoins, place: Place, shown: Display) -> ExitCode:
+async def _sold(runner: Runner, coins: CaseCoins, place: Place, shown: Display) -> ExitCode:
     try:
         with _sole(place, runner.parent_id):
             _stop_on_signals(runner)
-            state = await sold_from_case(runner, journal, coins)
+            state = await sold_from_case(runner, coins)
     except ExecutorError:
         if runner.state.created is not None:
             finish(runner.state, shown, {})

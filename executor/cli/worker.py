@@ -26,6 +26,7 @@ from executor.cli.journal_option import journal_option
 from executor.cli.output import JsonLines
 from executor.cli.recording import record_signer, recording
 from executor.domain.case_events import PlanSubmitted
+from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
 from executor.engine.holdings import CaseCoins, sold_from_case
 from executor.engine.narrate import narrate
@@ -167,11 +168,14 @@ def job_of(parent: str, journal: Journal, venues: Venues, clock: Clock, told: Ob
     if not isinstance(event, PlanSubmitted):
         raise RecordBroken(f"the record does not hold what was submitted as parent order {parent}")
     mandate, plan = Mandate.model_validate(event.mandate), Plan.model_validate(event.plan)
-    runner = Runner(mandate, plan, venues.of(plan.venues), journal, clock, observer=told, owner=owner)
+    approved = plan_hash(frozen_plan(mandate.case_id, plan.model_dump(mode="json")))
+    coins = CaseCoins(journal, mandate.case_id, plan, approved, clock)
+    runner = Runner(
+        mandate, plan, venues.of(plan.venues), journal, clock, observer=told, owner=owner, reserve=coins.reserve
+    )
     if runner.parent_id != parent:
         raise RecordBroken(f"what was submitted as parent order {parent} is the plan of {runner.parent_id}")
-    coins = CaseCoins(journal, mandate.case_id, plan, runner.digest, clock)
-    return Job(runner, lambda: sold_from_case(runner, journal, coins))
+    return Job(runner, lambda: sold_from_case(runner, coins))
 
 
 def submitted_stream(parent: str) -> str:

@@ -144,11 +144,13 @@ def books_of(lines: Iterable[Any], until: datetime | None = None) -> Books:
 @dataclass(frozen=True, slots=True)
 class CoverFacts:
     """What a deposit stands against, each by currency or asset: the ``deposit`` posted and not released; the ``coins``
-    still held wherever they lie; the ``proceeds`` on their way, from the venue's cash to the account of the case."""
+    still held wherever they lie, and those of them that are ``reserved`` for a plan; the ``proceeds`` on their way,
+    from the venue's cash to the account of the case."""
 
     deposit: dict[str, Decimal]
     coins: dict[str, Decimal]
     proceeds: dict[str, Decimal]
+    reserved: dict[str, Decimal]
 
 
 _COINS = (accounts.CUSTODY, accounts.COINS_IN_TRANSIT, accounts.VENUE_ASSET, accounts.RESERVED, accounts.RECALLED)
@@ -159,7 +161,10 @@ def cover_facts(ledger: Ledger) -> CoverFacts:
     """The facts of cover as the ledger has them. Proceeds are on their way until they are credited to the account of
     the case; coins until they are sold or returned."""
     return CoverFacts(
-        deposit=ledger.under(accounts.DEPOSIT_HELD), coins=_total(ledger, _COINS), proceeds=_total(ledger, _MONEY)
+        deposit=ledger.under(accounts.DEPOSIT_HELD),
+        coins=_total(ledger, _COINS),
+        proceeds=_total(ledger, _MONEY),
+        reserved=ledger.under(accounts.RESERVED),
     )
 
 

@@ -4,13 +4,14 @@ A plan may be executed while it is frozen for this case, not revoked, not expire
 distinct people in an approving role, none of them its drafter, each by a signature of a key that is still theirs.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from executor.domain.amendments import RAISE_LIMIT, Lowered, amended, refuse_lowering, refuse_raise
 from executor.domain.canonical import digest
+from executor.domain.caps import Caps
 from executor.domain.case_events import (
     BenchmarkRecorded,
     CaseOpened,
@@ -18,6 +19,7 @@ from executor.domain.case_events import (
     ChangeProposed,
     FloorRaised,
     HoldingMoved,
+    LimitLowered,
     PlanApproved,
     PlanFrozen,
     PlanRevoked,
@@ -25,12 +27,13 @@ from executor.domain.case_events import (
 )
 from executor.domain.changes import Changes
 from executor.domain.dossier import PAPERS, papers, refuse_transfer
+from executor.domain.frozen_plan import FrozenPlan as FrozenPlan
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
 from executor.domain.postings import coin_fees
 from executor.domain.preferences import PREFER_QUOTE, refuse_preference
 from executor.domain.settlement_events import CoinsPooled, ShareReceived
-from executor.domain.signing import approval_message, floor_message, verified
+from executor.domain.signing import approval_message, floor_message, limit_message, verified
 from executor.errors import InvariantBroken
 
 APPROVALS_NEEDED = 2
@@ -60,19 +63,6 @@ MOVES: dict[tuple[HoldingState, HoldingState], frozenset[str]] = {
     (HoldingState.RECALLED, HoldingState.RETURNED): frozenset({"transaction"}),
     (HoldingState.ACCEPTED, HoldingState.RETURNED): frozenset({"transaction"}),
 }
-
-
-@dataclass(slots=True)
-class FrozenPlan:
-    """A plan as it was fixed, and who has approved it (person to signature and key)."""
-
-    plan_hash: str
-    frozen: dict[str, Any]
-    drafter: str
-    expires_at: datetime
-    revoked: str = ""
-    raised_px: Decimal | None = None  # a floor that an approver has set over the plan's own
-    approvals: dict[str, PlanApproved] = field(default_factory=dict)
 
 
 class Case:
@@ -105,7 +95,7 @@ class Case:
                 self._fail(self.refuse_role(event.person, event.role))
                 self.roles[event.person] = Role(event.role)
             case HoldingMoved():
-                self._fail(self.refuse_move(event))
+                self._fail(self._refuse_quantity(event))  # which papers it needed is asked when it is made, not again
                 self._move(event)
             case ChangeProposed():
                 self._fail(self.refuse_proposal(event))
@@ -120,7 +110,7 @@ class Case:
                 self._shift(event.asset, coin_fees(event.share, event.asset), HoldingState.RESERVED, HoldingState.FEES)
                 self._shift(event.asset, event.unsold, HoldingState.RESERVED, HoldingState.CREDITED)
             case PlanFrozen():
-                self._fail(self.refuse_freeze(event))
+                self._fail(self._refuse_frozen(event))
                 self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
             case PlanApproved():
                 self.plans[event.plan_hash].approvals[event.person] = event
@@ -128,8 +118,9 @@ class Case:
                 self._fail(self.refuse_benchmark(event))
                 self.benchmarks.append(event.record)
             case FloorRaised():
-                plan = self.plans[event.plan_hash]
-                plan.raised_px = max(plan.raised_px or ZERO, event.floor_px)  # it never comes down
+                self.plans[event.plan_hash].raises.append(event)
+            case LimitLowered():
+                self.plans[event.plan_hash].lowered.append(Lowered(event, frozenset(self.changes.asked)))
             case PlanRevoked():
                 self.plans[event.plan_hash].revoked = f"{event.who}: {event.why}"
             case _:
@@ -154,20 +145,22 @@ class Case:
         states[reached] = add(states[reached], qty)
 
     def _move(self, event: HoldingMoved) -> None:
+        """Take a move of the record; one of long ago may lack what its evidence must name today."""
         left, reached = HoldingState(event.from_state), HoldingState(event.to_state)
         self._shift(event.asset, event.qty, left, reached)
+        transaction, plan = event.evidence.get("transaction", ""), event.evidence.get("plan", "")
         if reached is HoldingState.IN_TRANSIT:
-            self._on_the_way.add(event.evidence["transaction"])
+            self._on_the_way.add(transaction)
         elif reached is HoldingState.CREDITED and left is HoldingState.IN_TRANSIT:
-            self._arrived.add((event.asset, event.evidence["transaction"]))
+            self._arrived.add((event.asset, transaction))
         elif reached is HoldingState.RECALLED:
-            self.changes.recalled(event.evidence["recall_order"], event.qty)
+            self.changes.recalled(event.evidence.get("recall_order", ""), event.qty)
         if HoldingState.RESERVED in (left, reached):
-            plan, sign = event.evidence["plan"], 1 if reached is HoldingState.RESERVED else -1
+            sign = 1 if reached is HoldingState.RESERVED else -1
             self.reserved[plan] = self.reserved.get(plan, ZERO) + sign * event.qty
         for state, moved in ((HoldingState.SOLD, self.sold), (HoldingState.FEES, self.kept)):
             if reached is state:
-                moved[event.evidence["plan"]] = moved.get(event.evidence["plan"], ZERO) + event.qty
+                moved[plan] = moved.get(plan, ZERO) + event.qty
 
     def _fail(self, fault: str) -> None:
         if fault:
@@ -199,6 +192,24 @@ class Case:
 
     def refuse_move(self, move: HoldingMoved) -> str:
         """Why these coins cannot move so; empty if they can."""
+        if fault := self._refuse_quantity(move):
+            return fault
+        way = HoldingState(move.from_state), HoldingState(move.to_state)
+        wanted = papers(move) if way[1] is HoldingState.IN_TRANSIT else MOVES[way]
+        missing = wanted - {kind for kind, reference in move.evidence.items() if reference}
+        if missing:
+            return f"evidence is missing: {', '.join(sorted(missing))}"
+        return self._refuse_evidence(move, *way)
+
+    def refuse_by_hand(self, move: HoldingMoved) -> str:
+        """Why a person cannot move coins so, though the engine may; empty if they can."""
+        plan = self.plans.get(move.evidence.get("plan", ""))
+        if move.to_state == HoldingState.RESERVED and plan is not None and plan.frozen["plan"].get("cover"):
+            return "what the deposit covers is measured at the market's price: `executor run` reserves it as it begins"
+        return ""
+
+    def _refuse_quantity(self, move: HoldingMoved) -> str:
+        """Why there are no such coins to move so; empty if there are."""
         if move.asset not in self.holdings:
             return f"{move.asset} is not in the inventory of the case"
         try:
@@ -207,14 +218,10 @@ class Case:
             return f"states are {', '.join(HoldingState)}"
         if way not in MOVES:
             return f"coins cannot go from {move.from_state} to {move.to_state}"
-        wanted = papers(move) if way[1] is HoldingState.IN_TRANSIT else MOVES[way]
-        missing = wanted - {kind for kind, reference in move.evidence.items() if reference}
-        if missing:
-            return f"evidence is missing: {', '.join(sorted(missing))}"
         have = self.holdings[move.asset][way[0]]
         if move.qty <= 0 or move.qty > have:
             return f"{plain(move.qty)} {move.asset} cannot leave {move.from_state}: {plain(have)} are there"
-        return self._refuse_evidence(move, *way)
+        return ""
 
     def _refuse_evidence(self, move: HoldingMoved, left: HoldingState, reached: HoldingState) -> str:
         """Why the evidence, all kinds of which are there, does not show this move; empty if it does."""
@@ -241,13 +248,41 @@ class Case:
         now = plan.raised_px or Decimal(plan.frozen["plan"]["floor_px"])
         if event.floor_px <= now:
             return f"the floor is {plain(now)}: one person can only raise it; to lower it, freeze another plan"
-        if self.roles.get(event.person) not in APPROVERS:
-            return f"{event.person} is neither checker nor risk in this case"
+        return self._refuse_stricter(event, people)
+
+    def refuse_lowering(self, event: LimitLowered, people: People, now: datetime) -> str:
+        """Why this cap cannot be made stricter; empty if it can. One approver may, never the other way."""
+        plan = self.plans.get(event.plan_hash)
+        if plan is None or plan.revoked:
+            return f"no plan {event.plan_hash[:12]} is in force in case {self.case_id}"
+        caps = self.caps(event.plan_hash, people, now)
+        return refuse_lowering(caps, event.limit, event.value) or self._refuse_stricter(event, people)
+
+    def caps(self, plan_hash: str, people: People, now: datetime) -> Caps | None:
+        """The caps of a plan as people have left them at ``now``."""
+        plan = self.plans[plan_hash]
+        caps = plan.caps
+        return amended(caps, plan.lowered, self.changes.raises(plan_hash, self.roles, people), now) if caps else None
+
+    def _refuse_stricter(self, event: FloorRaised | LimitLowered, people: People) -> str:
+        """Why what one approver did does not count; empty if it does."""
         if people.speaks_for(event.public_key) != event.person:
             return f"the key does not speak for {event.person}: it is unknown, another's, or revoked"
-        message = floor_message(self.case_id, event.plan_hash, plain(event.floor_px))
-        fits = verified(event.public_key, message, event.signature)
-        return "" if fits else "the signature does not fit this case, plan and price"
+        return self._forged(event, people)
+
+    def _forged(self, event: FloorRaised | LimitLowered, people: People) -> str:
+        """Why no approver of this case can ever have signed this; empty if one has. That a key was revoked since makes
+        nothing looser."""
+        plan = self.plans[event.plan_hash]
+        if self.roles.get(event.person) not in APPROVERS or event.person == plan.drafter:
+            return f"{event.person} is neither checker nor risk in this case"
+        if isinstance(event, FloorRaised):
+            message = floor_message(self.case_id, event.plan_hash, plain(event.floor_px))
+        else:
+            message = limit_message(self.case_id, event.plan_hash, event.limit, plain(event.value))
+        owned = people.owner_of.get(event.public_key) == event.person
+        fits = owned and verified(event.public_key, message, event.signature)
+        return "" if fits else "the signature does not fit this case, plan and value"
 
     def refuse_benchmark(self, event: BenchmarkRecorded) -> str:
         """Why this average cannot be recorded; empty if it can."""
@@ -261,11 +296,13 @@ class Case:
         """Why this change cannot be asked for; empty if it can."""
         credited = {asset: states[HoldingState.CREDITED] for asset, states in self.holdings.items()}
         fault = self.changes.refuse_proposal(event, self.roles, credited)
-        if fault or event.change["kind"] != PREFER_QUOTE:
+        if fault or event.change["kind"] not in (PREFER_QUOTE, RAISE_LIMIT):
             return fault
         plan = self.plans.get(event.change["plan"])
         if plan is None or plan.revoked:
             return f"no plan {event.change['plan'][:12]} is in force in case {self.case_id}"
+        if event.change["kind"] == RAISE_LIMIT:
+            return refuse_raise(plan.caps, event.change, plan.expires_at)
         return refuse_preference(event.change, plan.expires_at, self.affiliates)
 
     def refuse_pooling(self, event: CoinsPooled) -> str:
@@ -277,6 +314,14 @@ class Case:
 
     def refuse_freeze(self, event: PlanFrozen) -> str:
         """Why this plan cannot be frozen; empty if it can."""
+        if fault := self._refuse_frozen(event):
+            return fault
+        if (self.mandate or {}).get("deposit") and not event.frozen["plan"].get("cover"):
+            return "the mandate has a deposit: the plan must say what it is to cover, in a [cover] table"
+        return ""
+
+    def _refuse_frozen(self, event: PlanFrozen) -> str:
+        """Why this can be no frozen plan, old or new; empty if it can."""
         if digest(event.frozen) != event.plan_hash:
             return "the plan does not have the hash that it is frozen under"
         if event.frozen.get("case_id") != self.case_id:
@@ -325,4 +370,10 @@ class Case:
         good = [a.person for a in plan.approvals.values() if not self._refuse_signature(plan, a, people)]
         if len(good) < APPROVALS_NEEDED:
             return f"{len(good)} of {APPROVALS_NEEDED} approvals count ({', '.join(good) or 'none'})"
+        alone: list[FloorRaised | LimitLowered] = [*plan.raises, *(each.event for each in plan.lowered)]
+        for event in alone:
+            if fault := self._forged(event, people):
+                return (
+                    f"{type(event).__name__} by {event.person} in the record is not theirs: {fault}; have it examined"
+                )
         return ""

@@ -101,6 +101,19 @@ class FloorRaised(Event, frozen=True, kw_only=True):
     why: str
 
 
+class LimitLowered(Event, frozen=True, kw_only=True):
+    """One approver made a cap of a plan stricter (``limit`` is its key; of ``min_venues`` more is stricter): Ed25519
+    over purpose, case, plan hash, limit and value. It stays; what loosens it for a while is a change signed by two."""
+
+    plan_hash: str
+    limit: str
+    value: Decimal
+    person: str
+    public_key: str
+    signature: str
+    why: str
+
+
 class BenchmarkRecorded(Event, frozen=True, kw_only=True):
     """An average was made that price rules may name: ``record`` is the whole record with formula, version, parameters
     and the hash of the candle file; it was computed again from that file before it was written down."""
@@ -158,6 +171,7 @@ CaseEvent = (
     | PlanApproved
     | PlanRevoked
     | FloorRaised
+    | LimitLowered
     | BenchmarkRecorded
     | ChangeProposed
     | ChangeAgreed

@@ -1,16 +1,17 @@
 """Changes that would let value leave a case: another account for the proceeds, unsold coins back to a wallet, a quote
-that is not the best.
+that is not the best, a looser limit for a while.
 
 One person asks, two others agree by signature; nobody can do both, because the roles of a case exclude each other. (The
 deposit exists because people abscond, Caixin; the thefts on record were by people who could act alone.)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from executor.domain.amendments import RAISE_LIMIT, Raised, raised
 from executor.domain.canonical import digest
 from executor.domain.case_events import ChangeAgreed, ChangeProposed
 from executor.domain.money import ZERO, add, parse_amount, plain
@@ -66,9 +67,9 @@ class Changes:
             return "exactly this change was asked for already"
         if roles.get(event.who) not in PROPOSERS:
             return f"{event.who} is neither operator nor settlement in this case"
-        if values["kind"] == PREFER_QUOTE:
+        if values["kind"] in (PREFER_QUOTE, RAISE_LIMIT):
             drawn = roles[event.who] is Role.OPERATOR
-            return "" if drawn else f"{event.who} is not an operator of this case and has no say in quotes"
+            return "" if drawn else f"{event.who} is not an operator of this case and has no say in quotes and limits"
         if values["kind"] == PROCEEDS_ACCOUNT:
             same = values["account"] == self.proceeds_account
             return f"the proceeds go to {values['account']} already" if same else ""
@@ -97,18 +98,26 @@ class Changes:
             return "the signature does not fit this case and change"
         return ""
 
-    def preferences(self, plan_hash: str, roles: Mapping[str, Role], people: People, now: datetime) -> list[Preference]:
-        """The rules for quotes in force for a plan, the first that was asked for first. Every signature is verified
-        again: who has lost their key has signed nothing."""
-        found = []
+    def _signed(
+        self, kind: str, plan_hash: str, roles: Mapping[str, Role], people: People
+    ) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+        """The changes of this kind of a plan that enough people have signed: hash, values, who. Every signature is
+        verified again: who has lost their key has signed nothing."""
         for change_hash, change in self.asked.items():
-            if change.values["kind"] != PREFER_QUOTE or change.values["plan"] != plan_hash:
+            if change.values["kind"] != kind or change.values["plan"] != plan_hash:
                 continue
             good = [p for p, e in change.agreed_by.items() if not self._refuse_signature(change, e, roles, people)]
-            asked = preference(change_hash, change.values, sorted(good))
-            if len(good) >= AGREEMENTS_NEEDED and now < asked.until:
-                found.append(asked)
-        return found
+            if len(good) >= AGREEMENTS_NEEDED:
+                yield change_hash, change.values, sorted(good)
+
+    def preferences(self, plan_hash: str, roles: Mapping[str, Role], people: People, now: datetime) -> list[Preference]:
+        """The rules for quotes in force for a plan, the first that was asked for first."""
+        found = [preference(*each) for each in self._signed(PREFER_QUOTE, plan_hash, roles, people)]
+        return [each for each in found if now < each.until]
+
+    def raises(self, plan_hash: str, roles: Mapping[str, Role], people: People) -> list[Raised]:
+        """The looser limits that two have signed for a plan, whether or not they have ended."""
+        return [raised(*each) for each in self._signed(RAISE_LIMIT, plan_hash, roles, people)]
 
     def refuse_recall(self, change_hash: str, asset: str, qty: Decimal) -> str:
         """Why these coins cannot be recalled under this change; empty if they can."""
@@ -121,6 +130,7 @@ class Changes:
         return ""
 
     def recalled(self, change_hash: str, qty: Decimal) -> None:
-        """Take a recall that was carried out."""
-        change = self.asked[change_hash]
-        change.used = add(change.used, qty)
+        """Take a recall that was carried out; one of long ago names no change."""
+        change = self.asked.get(change_hash)
+        if change is not None:
+            change.used = add(change.used, qty)

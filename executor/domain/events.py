@@ -332,6 +332,19 @@ class BreakExplained(Event, frozen=True, kw_only=True):
     why: str
 
 
+class CoverCrossed(Event, frozen=True, kw_only=True):
+    """The deposit cover has crossed a warning level of the plan: it is ``below`` that percentage now, or, without one,
+    under none any more. ``percent`` is the cover; ``exposure`` what the ``deposit`` stands for, both in ``currency``,
+    at the market's price ``mark_px``."""
+
+    below: Decimal | None
+    percent: Decimal
+    deposit: Decimal
+    exposure: Decimal
+    currency: str
+    mark_px: Decimal
+
+
 class ParentResumed(Event, frozen=True, kw_only=True):
     """A person let a halted parent order go on."""
 
@@ -369,6 +382,7 @@ ParentEvent = (
     | BreakFound
     | BreakExplained
     | ActRefused
+    | CoverCrossed
     | ParentWaiting
     | WaitEscalated
     | ParentWorking

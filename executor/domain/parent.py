@@ -24,6 +24,7 @@ from executor.domain.events import (
     ChildResolved,
     ChildSettled,
     ChildUnknown,
+    CoverCrossed,
     Event,
     FillRecorded,
     ParentCreated,
@@ -53,10 +54,8 @@ class Parent:
         self.created: ParentCreated | None = None
         self.version = 0
         self.status = ParentStatus.CREATED
-        self.status_reason = ""
-        self.status_rule = ""
-        self.epoch = 0
-        self.owner = ""
+        self.status_rule = self.status_reason = ""
+        self.epoch, self.owner = 0, ""
         self.arrival_px: Decimal | None = None
         self.arrival_at: datetime | None = None
         self.last_at: datetime | None = None
@@ -76,16 +75,15 @@ class Parent:
         self.purses_at: tuple[datetime, datetime] | None = None  # between these moments they were read
         self.slices_done: dict[int, int] = {}
         self.asked: dict[int, QuotesAsked] = {}  # by leg, the latest round of quotes
-        self.quote_rounds = 0
-        self.quotes_seen = 0
+        self.quote_rounds = self.quotes_seen = 0
         self.first_quote_at: dict[str, datetime] = {}  # venue: when its first quote was about to be accepted
-        self.mids_sum = ZERO
-        self.mids_count = 0
+        self.mids_sum, self.mids_count = ZERO, 0
         self.breach = ""
         self.breaks: dict[tuple[str, str], BreakFound] = {}  # venue and name: what was found, until explained
         self.explained: set[tuple[str, str, str]] = set()  # venue, name, id of an order or trade: no break any more
         self.locked_elsewhere: dict[tuple[str, str], Decimal] = {}  # venue and account: explained, and not ours
         self.acts_seen = 0
+        self.cover: CoverCrossed | None = None  # the latest word on the deposit's cover
         self.trades: set[tuple[str, str]] = set()  # venue and trade id of every fill: none is booked twice
 
     # --- what the engine asks -----------------------------------------------------------------------------------
@@ -328,6 +326,9 @@ class Parent:
     def _on_escalated(self, _event: WaitEscalated) -> None:
         self.escalated = True
 
+    def _on_cover(self, event: CoverCrossed) -> None:
+        self.cover = event
+
     def _on_working(self, _event: ParentWorking) -> None:
         self.below_since, self.escalated = None, False
         if self.status_rule == "control":
@@ -349,10 +350,9 @@ class Parent:
         self.status, self.status_rule, self.status_reason = status, rule, reason
 
     def _child(self, client_order_id: str) -> Child:
-        try:
-            return self.children[client_order_id]
-        except KeyError:
-            raise InvariantBroken(f"no intent was recorded for {client_order_id}") from None
+        if client_order_id not in self.children:
+            raise InvariantBroken(f"no intent was recorded for {client_order_id}")
+        return self.children[client_order_id]
 
     def _tallies(self, child: Child) -> tuple[Tally, Tally, Tally]:
         return self.total, self.legs[child.leg], self.routes.setdefault((child.venue, child.method), Tally())
@@ -391,6 +391,7 @@ _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     ChildClosed: Parent._on_closed,
     ParentWaiting: Parent._on_waiting,
     WaitEscalated: Parent._on_escalated,
+    CoverCrossed: Parent._on_cover,
     ParentWorking: Parent._on_working,
     ParentHalted: Parent._on_halted,
     ParentResumed: Parent._on_resumed,

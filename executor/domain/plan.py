@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from executor.domain.caps import Caps
+from executor.domain.cover import Cover
 from executor.domain.fields import Amount as Amount
 from executor.domain.fields import Code as Code
 from executor.domain.fields import Frozen as Frozen
@@ -117,6 +118,7 @@ class Plan(Frozen):
     price_rules: tuple[PriceRule, ...] = ()
     reference: ReferenceTerms | None = None
     waiting: Waiting | None = None
+    cover: Cover | None = None
 
     @model_serializer(mode="wrap")
     def _said_only(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -138,6 +140,8 @@ class Plan(Frozen):
             raise ValueError("a venue is named twice")
         if self.caps is not None:
             self._caps_fit(self.caps)
+        if self.cover is not None and (unfit := self.cover.fits(self.asset, self.quote_asset)):
+            raise ValueError(unfit)
         if self.price_rules:
             PriceRules(rules=self.price_rules)
         around = any(isinstance(rule, BandRule) and rule.around == "reference" for rule in self.price_rules)
@@ -164,7 +168,9 @@ class Plan(Frozen):
             raise ValueError("caps.venue_volumes must give one average for each venue of the plan")
 
 
-_ADDED = frozenset({"caps", "price_rules", "reference", "waiting"})  # keys that came after the first plans were frozen
+_ADDED = frozenset(
+    {"caps", "price_rules", "reference", "waiting", "cover"}
+)  # keys that came after the first plans were frozen
 
 
 class Holding(Frozen):

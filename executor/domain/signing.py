@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 # Names the purpose, so that a signature made for one thing can never be shown as one for another.
 _APPROVAL = b"disposal-executor plan approval v1\n"
 _FLOOR = b"disposal-executor floor raised v1\n"
+_LIMIT = b"disposal-executor limit lowered v1\n"
 _CHANGE = b"disposal-executor case change v1\n"
 
 
@@ -48,6 +49,11 @@ def change_message(case_id: str, change_hash: str) -> bytes:
 def floor_message(case_id: str, plan_hash: str, floor_px: str) -> bytes:
     """The bytes that an approver signs who raises the floor of a plan: purpose, case, plan, price."""
     return _FLOOR + f"{case_id}\n{plan_hash}\n{floor_px}\n".encode()
+
+
+def limit_message(case_id: str, plan_hash: str, limit: str, value: str) -> bytes:
+    """The bytes that an approver signs who makes a cap of a plan stricter: purpose, case, plan, limit, value."""
+    return _LIMIT + f"{case_id}\n{plan_hash}\n{limit}\n{value}\n".encode()
 
 
 def public_hex(private: Ed25519PrivateKey) -> str:

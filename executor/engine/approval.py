@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from adapters.clock import Clock
+from executor.domain.amendments import Raised, amended
+from executor.domain.caps import Caps
 from executor.domain.case import Case
 from executor.domain.case_events import (
     ActDenied,
@@ -76,9 +78,10 @@ class Approval:
         self.plan_hash = plan_hash
         self.case = Case(case_id)
         self._people = People()
-        self._journal = journal
+        self.journal = journal
         self._read = {PEOPLE_STREAM: 0, case_stream(case_id): 0}
         self._fault: str | None = None
+        self._raises: list[Raised] | None = None
 
     @property
     def rests_on(self) -> Mapping[str, int]:
@@ -88,10 +91,10 @@ class Approval:
     def reread(self) -> None:
         """Read what was written since the last look."""
         for stream, fold in ((PEOPLE_STREAM, self._people), (case_stream(self.case_id), self.case)):
-            for line in self._journal.read(stream, after=self._read[stream]):
+            for line in self.journal.read(stream, after=self._read[stream]):
                 fold.apply(line.event)
                 self._read[stream] = line.version
-                self._fault = None
+                self._fault = self._raises = None
 
     def fault(self, now: datetime) -> str:
         """Why the plan may not be executed now; empty if it may."""
@@ -99,6 +102,16 @@ class Approval:
         if self._fault is None or self._fault or plan is None or now >= plan.expires_at:
             self._fault = self.case.refuse_execution(self.plan_hash, self._people, now)
         return self._fault
+
+    def caps(self, frozen: Caps, now: datetime) -> Caps:
+        """The caps of the plan as people have left them at ``now``. What two have signed is verified when the record
+        has changed; whether it has ended is asked each time."""
+        plan = self.case.plans.get(self.plan_hash)
+        if plan is None:
+            return frozen
+        if self._raises is None:
+            self._raises = self.case.changes.raises(self.plan_hash, self.case.roles, self._people)
+        return amended(frozen, plan.lowered, self._raises, now) if plan.lowered or self._raises else frozen
 
     def preferences(self, now: datetime) -> list[Preference]:
         """The signed rules by which another quote than the best may be taken under this plan now."""

@@ -1,4 +1,4 @@
-"""What every intent must pass in the transaction that writes it: the approval, the caps, the prices.
+"""What every intent must pass in the transaction that writes it: the approval, caps, prices, the deposit's cover.
 
 Asked by the log that writes intents, not by whoever wants an order, so that nobody who calls the engine can go past it.
 """
@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from adapters.venue import TimeInForce
-from executor.domain.caps import Limit, Sale, limits, terms
+from executor.domain.caps import Caps, Limit, Sale, limits, terms
 from executor.domain.counting import Counter, counted_at
 from executor.domain.events import ChildIntended, Counted, ParentFinished
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
@@ -21,6 +21,7 @@ from executor.domain.preferences import Preference
 from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
 from executor.engine.counting import Counting
+from executor.engine.cover import CoverRule
 from executor.engine.prices import Market, Prices
 from executor.engine.room import NO_BOUND, Rooms, rooms
 from executor.errors import GuardHalts, NotNow, RuleRefused
@@ -46,6 +47,7 @@ class Gate:
     def __init__(self, plan: Plan, approval: Approval, market: Market, journal: Journal) -> None:
         self.counting = Counting(journal, terms(plan.caps))
         self.prices = Prices(plan, approval.plan_hash, approval.case, market)
+        self.cover = CoverRule(plan, approval, market)
         self._plan = plan
         self._approval = approval
         self._sale = Sale(approval.case_id, plan.asset, plan.quote_asset, plan.qty)
@@ -64,20 +66,21 @@ class Gate:
         return self._approval.rests_on
 
     def admit(self, state: Parent, intent: ChildIntended, now: datetime) -> Admitted:
-        """Ask every rule. Raises ``GuardHalts`` without a valid approval, ``NotNow`` when a price rule forbids it at
-        this moment, ``RuleRefused`` when a rule forbids it ever."""
+        """Ask every rule. Raises ``GuardHalts`` without a valid approval or with too little cover, ``NotNow`` when a
+        price rule or a cap forbids it at this moment, ``RuleRefused`` when a rule forbids it ever."""
         expects = {**self.approved(now), **self.counting.rests_on}
         if not self.counting.ready:
             raise RuleRefused("cap.counting: what the caps of the plan rest on is not counted yet")
+        self.cover.check(state, now)
         self.refuse_affiliate(intent.venue)
         quote = intent.method == "rfq"
         if quote:
             self._best_quote(state, intent, now)
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
-        self._order_value(intent)
+        self._order_value(intent, now)
         shown = sum(1 for top in intent.tops if top.bid is not None)
-        if self.min_venues > 1 and shown < self.min_venues:
-            raise RuleRefused(f"cap.min_venues: {shown} venues can be traded on, the plan wants {self.min_venues}")
+        if (wanted := self.min_venues(now)) > 1 and shown < wanted:
+            raise NotNow("cap.min_venues", f"{shown} venues can be traded on, the plan wants {wanted}")
         until = self._until(intent.leg, intent.time_in_force, now)
         most = {limit.counter: limit.most for limit in self.limits(intent.venue, now, until)}
         counted, reserve = [], []
@@ -120,7 +123,8 @@ class Gate:
 
     def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:
         """The caps that bind an order at ``venue`` now that may fill up to ``until``."""
-        return limits(self._plan.caps, self._sale, venue, now, until) if self._plan.caps is not None else ()
+        caps = self._caps(max(now, until))
+        return limits(caps, self._sale, venue, now, until) if caps is not None else ()
 
     def rooms(
         self, leg: int, bids: Mapping[str, Decimal], now: datetime, used: Callable[[Sequence[str]], dict[str, Decimal]]
@@ -134,20 +138,24 @@ class Gate:
         stand = used(sorted(counters)) if counters else {}
         return rooms(found, stand, {name: times(px, self._run) for name, px in bids.items()})
 
-    @property
-    def order_value(self) -> Decimal | None:
+    def _caps(self, now: datetime) -> Caps | None:
+        """The caps as people have left them: what was made looser for a while is back when that is over."""
+        return self._approval.caps(self._plan.caps, now) if self._plan.caps is not None else None
+
+    def order_value(self, now: datetime) -> Decimal | None:
         """The most that one order may be worth."""
-        return self._plan.caps.order_value if self._plan.caps is not None else None
+        caps = self._caps(now)
+        return caps.order_value if caps is not None else None
 
     @property
     def waiting(self) -> Waiting | None:
         """Who is told that the sale waits because of the price."""
         return self._plan.waiting
 
-    @property
-    def min_venues(self) -> int:
+    def min_venues(self, now: datetime) -> int:
         """How many venues there must be to trade on."""
-        return (self._plan.caps.min_venues if self._plan.caps is not None else None) or 1
+        caps = self._caps(now)
+        return (caps.min_venues if caps is not None else None) or 1
 
     def _until(self, leg: int, time_in_force: str, now: datetime) -> datetime:
         """Until when an order of ``leg`` may fill that is sent now."""
@@ -155,10 +163,10 @@ class Gate:
         rests = wanted.rest_for if isinstance(wanted, TwapLeg) and time_in_force == TimeInForce.GTC.value else None
         return now + timedelta(seconds=rests) + _LINGERS if rests else now
 
-    def _order_value(self, intent: ChildIntended) -> None:
-        most = self.order_value
+    def _order_value(self, intent: ChildIntended, now: datetime) -> None:
+        most = self.order_value(now)
         if most is not None and worth(intent) > most:
-            raise RuleRefused(f"cap.order_value: {plain(worth(intent))} is over {plain(most)}")
+            raise NotNow("cap.order_value", f"{plain(worth(intent))} is over {plain(most)}")  # lowered since the look
 
     def _most_value(self, intent: ChildIntended) -> Decimal:
         """The most that this order can bring: what crosses the book may fill above what the book showed, by as much as

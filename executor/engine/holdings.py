@@ -4,19 +4,22 @@ Only what a venue has credited can be reserved. Everything here can be done agai
 moved is what the record says is reserved for the plan.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from adapters.clock import Clock
-from executor.domain.case import HoldingState
+from executor.domain.case import Case, HoldingState
 from executor.domain.case_events import HoldingMoved
 from executor.domain.money import ZERO
 from executor.domain.parent import Parent
 from executor.domain.plan import Plan
-from executor.engine.approval import act, load_case
-from executor.engine.parent_log import stream_of
+from executor.engine.approval import act, case_stream
 from executor.engine.runner import Runner
+from executor.errors import TakenOver
 from executor.journal.journal import Journal
+from executor.journal.line import Line
 
+_TRIES = 20
 _WHO = "executor"  # these moves follow from the record; nobody orders them
 
 
@@ -30,59 +33,91 @@ class CaseCoins:
         self._hash = plan_hash
         self._clock = clock
 
-    async def reserve(self) -> None:
-        """Reserve for the plan what it sells. Raises ``RuleRefused`` if not so much is credited."""
-        case = load_case(self._journal, self._case_id)
-        missing = self._plan.qty - case.reserved.get(self._hash, ZERO)
-        if self._hash in case.plans and missing > 0:
-            await self._move(missing, HoldingState.CREDITED, HoldingState.RESERVED, {"plan": self._hash})
+    async def reserve(self, uncovered: Callable[[], str]) -> None:
+        """Reserve for the plan what it sells. Raises ``RuleRefused`` if not so much is credited, or if ``uncovered``
+        says why the deposit does not cover it: asked of the record as it is when it is written."""
+        await self._move(
+            HoldingState.CREDITED, HoldingState.RESERVED, self._unreserved, {"plan": self._hash}, uncovered
+        )
 
     async def release(self) -> None:
         """Give back what is reserved for the plan and will not be sold."""
-        left = load_case(self._journal, self._case_id).reserved.get(self._hash, ZERO)
-        if left > 0:
-            await self._move(left, HoldingState.RESERVED, HoldingState.CREDITED, {"plan": self._hash})
+
+        def left(case: Case) -> Decimal:
+            return case.reserved.get(self._hash, ZERO)
+
+        await self._move(HoldingState.RESERVED, HoldingState.CREDITED, left, {"plan": self._hash})
 
     async def settle(self, parent: Parent) -> None:
         """Move what a finished parent order has sold to sold, what was kept of the coins to fees, and give back the
         rest."""
-        case = load_case(self._journal, self._case_id)
-        if not parent.finished or self._hash not in case.plans:
+        if not parent.finished:
             return
+
+        def sold(case: Case) -> Decimal:
+            return min(parent.cum_qty - case.sold.get(self._hash, ZERO), case.reserved.get(self._hash, ZERO))
+
         evidence = {"plan": self._hash, "parent": parent.spec.parent_id}
-        sold = min(parent.cum_qty - case.sold.get(self._hash, ZERO), case.reserved.get(self._hash, ZERO))
-        if sold > 0:
-            await self._move(sold, HoldingState.RESERVED, HoldingState.SOLD, evidence)
+        await self._move(HoldingState.RESERVED, HoldingState.SOLD, sold, evidence)
         await self._keep_fees(parent, evidence)
         await self.release()
 
     async def _keep_fees(self, parent: Parent, evidence: dict[str, str]) -> None:
         """Move what venues took as fees in coins: first of what is reserved and was not sold, then of what else the
         case has credited. Where it has no more, the reconciliation shows the rest as a break."""
-        case = load_case(self._journal, self._case_id)
-        owed = parent.total.fees.get(self._plan.asset, ZERO) - case.kept.get(self._hash, ZERO)
-        short = owed - case.reserved.get(self._hash, ZERO)
-        more = min(short, case.holdings[self._plan.asset][HoldingState.CREDITED])
-        if more > 0:
-            await self._move(more, HoldingState.CREDITED, HoldingState.RESERVED, {"plan": self._hash})
-        kept = owed - max(short, ZERO) + max(more, ZERO)
-        if kept > 0:
-            await self._move(kept, HoldingState.RESERVED, HoldingState.FEES, evidence)
+        asset = self._plan.asset
 
-    async def _move(self, qty: Decimal, left: HoldingState, reached: HoldingState, evidence: dict[str, str]) -> None:
-        move = HoldingMoved(
-            asset=self._plan.asset, qty=qty, from_state=left, to_state=reached, evidence=evidence, who=_WHO
-        )
-        fault = load_case(self._journal, self._case_id).refuse_move(move)
-        await act(self._journal, self._case_id, move, fault, _WHO, self._clock)
+        def owed(case: Case) -> Decimal:
+            return parent.total.fees.get(asset, ZERO) - case.kept.get(self._hash, ZERO)
+
+        def missing(case: Case) -> Decimal:
+            short = owed(case) - case.reserved.get(self._hash, ZERO)
+            return min(short, case.holdings[asset][HoldingState.CREDITED])
+
+        def kept(case: Case) -> Decimal:
+            return min(owed(case), case.reserved.get(self._hash, ZERO))
+
+        await self._move(HoldingState.CREDITED, HoldingState.RESERVED, missing, {"plan": self._hash})
+        await self._move(HoldingState.RESERVED, HoldingState.FEES, kept, evidence)
+
+    def _unreserved(self, case: Case) -> Decimal:
+        return self._plan.qty - case.reserved.get(self._hash, ZERO)
+
+    async def _move(
+        self,
+        left: HoldingState,
+        reached: HoldingState,
+        qty: Callable[[Case], Decimal],
+        evidence: dict[str, str],
+        uncovered: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Move ``qty`` of the case at the version at which it was judged: what was written meanwhile is judged too."""
+        stream = case_stream(self._case_id)
+        for _ in range(_TRIES):
+            case, version = Case(self._case_id), 0
+            for line in self._journal.read(stream):
+                case.apply(line.event)
+                version = line.version
+            if self._hash not in case.plans or (moving := qty(case)) <= 0:
+                return
+            move = HoldingMoved(
+                asset=self._plan.asset, qty=moving, from_state=left, to_state=reached, evidence=evidence, who=_WHO
+            )
+            fault = case.refuse_move(move) or uncovered()
+            if fault:
+                await act(self._journal, self._case_id, move, fault, _WHO, self._clock)
+            written = Line(stream=stream, version=version + 1, case_id=self._case_id, at=self._clock.now(), event=move)
+            try:
+                await self._journal.append([written])
+            except TakenOver:
+                continue
+            return
+        raise TakenOver(f"{stream} is being written by others; try again")
 
 
-async def sold_from_case(runner: Runner, journal: Journal, coins: CaseCoins) -> Parent:
-    """Run a parent order on coins that are reserved for it. Raises what the run raises; coins of a run that never began
-    are given back."""
-    begun = any(True for _ in journal.read(stream_of(runner.parent_id)))
-    if not begun:
-        await coins.reserve()
+async def sold_from_case(runner: Runner, coins: CaseCoins) -> Parent:
+    """Run a parent order on coins that it reserves as it begins. Raises what the run raises; coins of a run that never
+    began are given back."""
     try:
         state = await runner.run()
     except BaseException:

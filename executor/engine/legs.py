@@ -163,7 +163,7 @@ def _leg_offers(
     left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids})
     tightest = left.tightest()
     full = tightest if tightest is not None and tightest.qty < due else None
-    fit = fitted(offers, left, work.log.gate.order_value)
+    fit = fitted(offers, left, work.log.gate.order_value(work.clock.now()))
     return fit, unusable, min(due, left.joint.qty) if left.joint is not None else due, full
 
 
@@ -188,7 +188,7 @@ def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tupl
 async def _enough_venues(work: Work, books: dict[str, Book]) -> bool:
     """Say so and return false while fewer venues can be traded on than the plan wants."""
     usable = [n for n, b in books.items() if b.bids and not work.log.state.broken(n) and work.controls.venue(n) is None]
-    wanted = work.log.gate.min_venues
+    wanted = work.log.gate.min_venues(work.clock.now())
     if len(usable) < wanted:
         await work.waiting("cap.min_venues", f"{len(usable)} venues can be traded on, the plan wants {wanted}")
     return len(usable) >= wanted
@@ -241,7 +241,7 @@ async def _clip(work: Work, number: int, leg: OtcLeg, books: dict[str, Book]) ->
     if not bids:
         return qty
     left = work.log.rooms(number, bids)
-    most = work.log.gate.order_value
+    most = work.log.gate.order_value(work.clock.now())
     if most is not None:
         qty = min(qty, RATIO.divide(most, max(bids.values())).quantize(_FINE, ROUND_DOWN))
     room = max([each.qty for each in left.at.values()] if left.at.keys() == bids.keys() else [qty])

@@ -96,6 +96,7 @@ class ParentLog:
             self.state.check_intent(intent)
             if not self.gate.counting.ready:
                 await self.gate.counting.begin(self._clock)
+            await self._tell_cover()
             while True:
                 admitted = self.gate.admit(self.state, intent, self._clock.now())
                 lines = self._stamp([admitted.intent])
@@ -106,6 +107,21 @@ class ParentLog:
                     continue
                 self.state.apply(admitted.intent, lines[0].at)
                 return admitted.intent
+
+    async def watch_cover(self) -> None:
+        """Record each warning level that the deposit's cover has crossed since the last look. Raises ``GuardHalts`` if
+        it is under what was agreed, ``NotNow`` while it cannot be said."""
+        async with self._turn:
+            await self._tell_cover()
+            self.gate.cover.check(self.state, self._clock.now())
+
+    async def _tell_cover(self) -> None:
+        told = self.gate.cover.crossings(self.state, self._clock.now())
+        if told:
+            lines = self._stamp(told)
+            await self._write(lines)
+            for line in lines:
+                self.state.apply(line.event, line.at)
 
     async def record_allowed(self, venue: str, event: ParentEvent) -> None:
         """Like :meth:`record`, but refused with ``Held`` while a hold binds orders at ``venue``, and with

@@ -28,6 +28,7 @@ from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.money import ZERO, times
 from executor.domain.people import Role
 from executor.domain.plan import Mandate, Plan
+from executor.domain.settlement_events import DepositPosted
 from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import PEOPLE_STREAM, case_stream, load_case, load_people
 from executor.errors import RuleRefused
@@ -52,7 +53,8 @@ def stand_ins() -> list[PersonEnrolled]:
 
 
 def opened(mandate: Mandate) -> list[CaseEvent]:
-    """The case of a rehearsal up to its plan: opened, its roles given, all that it holds credited."""
+    """The case of a rehearsal up to its plan: opened, its roles given, its deposit posted, all that it holds
+    credited."""
     values = mandate.model_dump(mode="json") | {"authorised_people": None}  # the stand-ins are not the people it names
     events: list[CaseEvent] = [
         CaseOpened(case_id=mandate.case_id, mandate=values, mandate_hash=digest(values), who="rehearsal")
@@ -60,6 +62,12 @@ def opened(mandate: Mandate) -> list[CaseEvent]:
     events += [
         RoleAssigned(person=person, role=role.value, who="rehearsal") for person, (role, _) in _STAND_INS.items()
     ]
+    if mandate.deposit is not None:
+        paid = mandate.deposit
+        shown = {"deposit_receipt": "rehearsal"}
+        events.append(
+            DepositPosted(amount=paid.amount, currency=paid.currency, form=paid.form, evidence=shown, who="rehearsal")
+        )
     for asset in {holding.asset: None for holding in mandate.holdings}:
         held = sum((holding.qty for holding in mandate.holdings if holding.asset == asset), ZERO)
         test = times(held, Decimal("0.5"))

@@ -119,7 +119,7 @@ class QuoteOrders:
             return LeftOut("conflict", f"{quote.counterparty} stands in the register of affiliates and may not buy")
         if shut := self._desk.shut(quote.venue, "rfq"):
             return LeftOut("hours", shut)
-        most = self._log.gate.order_value
+        most = self._log.gate.order_value(self._clock.now())
         if most is not None and quote.notional > most:
             return LeftOut("order_value", "it is worth more than one order may be")
         if self._desk.free_qty(quote.venue, "rfq", self._log.state) < qty:

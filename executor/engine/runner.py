@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -71,7 +71,9 @@ class Runner:
         observer: Observer,
         tuning: Tuning | None = None,
         owner: str = "",
+        reserve: Callable[[Callable[[], str]], Awaitable[None]] | None = None,
     ) -> None:
+        """``reserve`` reserves the coins of the case for the plan unless what it is given says why not."""
         self._mandate = mandate
         self._plan = plan
         self._plan_values = plan.model_dump(mode="json")
@@ -81,6 +83,7 @@ class Runner:
         self._clock = clock
         self._tuning = tuning or Tuning()
         self._owner = owner or f"{socket.gethostname()}/{os.getpid()}"
+        self._reserve = reserve
         self._neighbours = Neighbours(journal, self.parent_id)
         named = [venue for venue in venues if venue.name in plan.venues]
         self._desk = Desk(named, clock, plan.guards, self._neighbours)
@@ -181,6 +184,7 @@ class Runner:
             raise RuleRefused("the plan cannot be done: " + "; ".join(found))
         if starts_at + timedelta(seconds=plan.duration) <= self._clock.now():
             raise RuleRefused(f"window: it began at {starts_at.isoformat()} and is over; give the plan a new one")
+        await self._reserve_covered()
         counter = holding_counter(mandate.case_id, plan.asset)
         created = ParentCreated(
             parent_id=self.parent_id,
@@ -211,6 +215,18 @@ class Runner:
                 f"mandate: {plain(sellable)} {plan.asset} of the case are credited at venues, and its plans may "
                 f"sell no more: {full}"
             ) from None
+
+    async def _reserve_covered(self) -> None:
+        """Reserve the coins of the plan. Raises ``RuleRefused`` if the deposit does not cover them."""
+
+        def uncovered() -> str:
+            self.log.gate.reread()
+            return self.log.gate.cover.uncovered(self._clock.now())
+
+        if self._reserve is not None:
+            await self._reserve(uncovered)
+        elif fault := uncovered():
+            raise RuleRefused(fault)
 
     async def _mark_arrival(self) -> None:
         if self.log.state.arrival_px is not None:

@@ -1,4 +1,4 @@
-"""While the legs of a run work: obey people, compare with the venues, check the clocks.
+"""While the legs of a run work: obey people, compare with the venues, check the clocks, look at the deposit's cover.
 
 Each of these has a task of its own. A venue that does not answer a comparison or a cancellation holds up neither the
 look at what people ordered nor the cancellations at the other venues.
@@ -6,6 +6,7 @@ look at what people ordered nor the cancellations at the other venues.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from adapters.venue import OrderRef
@@ -14,6 +15,7 @@ from executor.domain.orders import ChildStatus
 from executor.engine.control import cancel_everything, kills, live_orders
 from executor.engine.reconcile import Reconciler
 from executor.engine.work import Work
+from executor.errors import NotNow
 
 _AGAIN = timedelta(seconds=15)  # a cancellation that has not ended its order is asked for again after this
 
@@ -29,7 +31,7 @@ class Watch:
 
     async def over(self, legs: Sequence[asyncio.Task[None]]) -> None:
         """Watch until the legs are done. The first fault stops them and is raised when all have ended."""
-        watches = [asyncio.create_task(each) for each in (self._people(legs), self._venues(legs))]
+        watches = [asyncio.create_task(each) for each in (self._people(legs), self._venues(legs), self._cover(legs))]
         ends = await asyncio.gather(*watches, return_exceptions=True)
         ends += await asyncio.gather(*self._errands, return_exceptions=True)
         for fault in ends:
@@ -59,6 +61,22 @@ class Watch:
                 if working:
                     await self._reconciler.run()
                     await work.desk.check_clocks()
+        except BaseException:
+            work.stop.set()
+            raise
+
+    async def _cover(self, legs: Sequence[asyncio.Task[None]]) -> None:
+        """Look at the deposit's cover, so often that the market's price is never one that counts for none."""
+        work = self._work
+        if work.log.gate.cover.terms is None:
+            return
+        try:
+            while not all(leg.done() for leg in legs):
+                _, working = await asyncio.wait(legs, timeout=work.guards.stale_after / 2)
+                if working:
+                    await work.desk.books()
+                    with suppress(NotNow):  # an intent is refused with the same words
+                        await work.log.watch_cover()
         except BaseException:
             work.stop.set()
             raise

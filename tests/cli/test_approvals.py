@@ -36,6 +36,11 @@ person = "ri"
 name = "Risk"
 role = "risk"
 
+[[authorised_people]]
+person = "se"
+name = "Settlement"
+role = "settlement"
+
 [deposit]
 amount = "1000000"
 currency = "CNY"
@@ -77,11 +82,19 @@ time_jitter = "0.3"
 style = "cross"
 catch_up = "3"
 min_notional = "100"
+
+[cover]
+currency = "CNY"
+coins = "reserved"
+release_percent = "110"
+halt_percent = "100"
+warn_percents = ["110", "105", "100"]
+rates = { USD = "7" }
 """
 
 
 class Office:
-    """Three people with keys, a case, and the files of its mandate and plan, all in one folder."""
+    """Four people with keys, a case, and the files of its mandate and plan, all in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -90,11 +103,11 @@ class Office:
         self.mandate.write_text(MANDATE)
         (folder / "plan.toml").write_text(PLAN)
         self.public = {}
-        for person in ("op", "ch", "ri"):
+        for person in ("op", "ch", "ri", "se"):
             self.public[person] = call("keys", "new", self.key(person)).stdout.strip()
             self.done("keys", "enroll", person, self.public[person], "--name", person, "--who", "admin")
         self.done("mandate", "accept", self.mandate, "--who", "op")
-        for person, role in (("op", "operator"), ("ch", "checker"), ("ri", "risk")):
+        for person, role in (("op", "operator"), ("ch", "checker"), ("ri", "risk"), ("se", "settlement")):
             self.done("mandate", "role", "BJ-9", person, role, "--who", "admin")
         self.hash = call("plan", "hash", self.mandate).stdout.strip()
 
@@ -118,6 +131,11 @@ class Office:
 
     def approve(self, person: str, key: str | None = None) -> tuple[object, ...]:
         return ("plan", "approve", "BJ-9", self.hash, "--person", person, "--key", self.key(key or person))
+
+    def post(self) -> tuple[object, ...]:
+        """The command that posts the deposit of the mandate."""
+        paid = ("--amount", "1000000", "--currency", "CNY", "--form", "cash", "--evidence", "deposit_receipt=D-1")
+        return ("deposit", "post", "BJ-9", *paid, "--who", "se")
 
     def run(self) -> tuple[object, ...]:
         return ("run", self.mandate, "--on", "production")

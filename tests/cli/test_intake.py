@@ -82,8 +82,8 @@ def test_sent_is_not_sold_and_what_is_not_credited_is_not_reserved(office: Offic
     office.refused("cannot go from in_transit to reserved", *reserve, "in_transit", "reserved", *plan)
     office.refused("0 are there", *reserve, "credited", "reserved", *plan)
     office.done(*credit("all", "t1"))
-    office.done(*reserve, "credited", "reserved", *plan)
-    assert holdings(office) == {"accepted": "1", "reserved": "1"}
+    office.refused("`executor run` reserves it", *reserve, "credited", "reserved", *plan)
+    assert holdings(office) == {"accepted": "1", "credited": "1"}
 
 
 def test_only_people_whom_the_mandate_names_get_a_role(office: Office) -> None:
@@ -123,6 +123,8 @@ def test_a_finished_sale_moves_its_coins_to_sold_and_gives_back_the_rest(office:
         run = ("run", office.mandate, "--on", "mock", "--json")
         office.refused("0 are there", "run", office.mandate, "--on", "mock", env=env)
         intake(office)
+        office.refused("the deposit covers 0 BTC at 110 %", "run", office.mandate, "--on", "mock", env=env)
+        office.done(*office.post())
         done = office.call(*run, env=env)
         summary = json.loads(done.stdout.splitlines()[-1])
         assert done.returncode == (ExitCode.OK if summary["leaves"] == "0" else ExitCode.REFUSED), done.stderr

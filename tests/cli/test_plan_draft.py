@@ -170,6 +170,22 @@ def test_a_complete_draft_that_does_not_hold_together_is_refused(mandate: Path) 
     assert not (mandate.parent / "plan.toml").exists()
 
 
+def test_a_deposit_asks_what_it_must_cover(mandate: Path) -> None:
+    """Beijing's 110 % is filled in; which coins, when to halt, and a rate between two currencies are asked."""
+    paid = '\n[deposit]\namount = "400000"\ncurrency = "CNY"\nform = "cash"\n'
+    mandate.write_text(mandate.read_text() + paid)
+    answers = COMMON | ANSWERS["beijing"]
+    assert set(drafted("beijing", mandate, answers)["open"]) == {
+        "cover.coins", "cover.halt_percent", "cover.rates.USD",
+    }  # fmt: skip
+    (mandate.parent / "plan.toml").unlink()
+    said = {"cover.coins": "all", "cover.halt_percent": "100", "cover.rates.USD": "7.1"}
+    assert drafted("beijing", mandate, answers | said)["open"] == {}
+    cover = tomllib.loads((mandate.parent / "plan.toml").read_text())["cover"]
+    assert (str(cover["release_percent"]), cover["warn_percents"]) == ("110", ["110", "105", "100"])
+    assert len(call("plan", "hash", mandate).stdout.strip()) == 64
+
+
 def test_a_plan_is_not_overwritten(mandate: Path) -> None:
     drafted("beijing", mandate, {})
     again = call("plan", "draft", "beijing", mandate)

@@ -309,6 +309,72 @@ def test_requirement_5_no_deposit_is_released_without_a_receipt(tmp_path: Path) 
     assert json.loads(treasury.done("deposit", "show", "BJ-9", "--json"))["deposit"] == {"CNY": "7000000"}
 
 
+COVER = {
+    "currency": "USD",
+    "coins": "all",
+    "release_percent": "110",
+    "halt_percent": "100",
+    "warn_percents": ["110", "105", "100"],
+}
+
+
+def deposited(folder: Path) -> Path:
+    """A mandate over one coin with a deposit of 110 % of its value at 100000, and a plan to sell it in two hours."""
+    table = plan(twap("1", slices=8), qty="1", duration="2h", venues=["hashkey"], cover=COVER)
+    table["guards"] = {"fast_move_bps": "900"}
+    mandate = write_mandate(folder, table, holding="1", credited=[credit("hashkey", "trading", "1")])
+    paid = '\n[deposit]\namount = "110100"\ncurrency = "USD"\nform = "cash"\n'
+    mandate.write_text(mandate.read_text() + paid)
+    return mandate
+
+
+def rising(folder: Path) -> Path:
+    """Candles of three hours in which the price rises by 12 % between the first slice and the second."""
+    file, px = folder / "rising.csv", Decimal(100_000)
+    rows = ["timestamp,open,high,low,close,volume"]
+    for minute in range(180):
+        close = px + 1000 if 1 <= minute < 13 else px
+        at = f"2026-03-02 {minute // 60:02}:{minute % 60:02}:00"
+        rows.append(f"{at},{px},{close},{px},{close},20")
+        px = close
+    file.write_text("\n".join(rows) + "\n")
+    return file
+
+
+def test_requirement_5_a_rise_of_12_percent_warns_at_each_level_and_halts(tmp_path: Path) -> None:
+    """While coins are held: a warning under 110, 105 and 100 %, then nothing is sold until a person lets it go on."""
+    journal = tmp_path / "journal.sqlite"
+    market = ("--market", rising(tmp_path), "--volume-unit", "base")
+    done = call(
+        "dry-run", deposited(tmp_path), "--journal", journal, "--json", *market, env={"EXECUTOR_LOG_LEVEL": "warning"}
+    )
+    assert done.returncode == ExitCode.STOPPED, done.stderr
+    assert "cover: the deposit covers 99." in done.stderr
+    events = [line["event"] for line in objects(done.stdout) if "event" in line]
+    assert [each["below"] for each in events if each["kind"] == "CoverCrossed"] == ["110", "105", "100"]
+    assert [each["rule"] for each in events if each["kind"] == "ParentHalted"] == ["cover"]
+    assert "cover_crossed" in done.stderr
+    (status,) = objects(call("status", "--journal", journal, "--json").stdout)
+    assert (status["status"], status["rule"]) == ("halted", "cover")
+    assert status["cover"].startswith("under 100 % (99.")
+    assert Decimal(status["sold"]) < 1
+
+
+def test_requirement_5_new_coins_are_refused_while_the_deposit_does_not_cover_them(tmp_path: Path) -> None:
+    """At a price 12 % higher; the refusal says how many are covered."""
+    mandate = deposited(tmp_path)
+    done = call("dry-run", mandate, "--start-px", "112000")
+    assert (done.returncode, done.stdout) == (ExitCode.REFUSED, "")
+    assert re.search(
+        r"cover: the deposit covers 0\.89\d+ BTC at 110 %, and all coins of the case is 1 BTC", done.stderr
+    )
+    table = (tmp_path / "plan.toml").read_text()
+    (tmp_path / "plan.toml").write_text(table[: table.index("[cover]")] + table[table.index("[guards]") :])
+    silent = call("dry-run", mandate, "--start-px", "100000")
+    assert silent.returncode == ExitCode.REFUSED
+    assert "the mandate has a deposit and the plan does not say what it must cover" in silent.stderr
+
+
 # --- 6: segregation of duties -----------------------------------------------------------------------------------------
 
 

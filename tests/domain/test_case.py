@@ -299,3 +299,24 @@ def test_a_key_that_fits_every_message_speaks_for_nobody(public: str) -> None:
     """Under a point of small order a signature of zeros verifies for any message: such a key is no key."""
     assert not verified(public, approval_message(CASE, HASH), "00" * 64)
     assert "no key" in people().refuse_enrolment("li", public)
+
+
+def test_the_lines_of_an_older_case_are_read_as_they_are() -> None:
+    """A transfer needed fewer papers then, and a recall was a letter; the same act is refused today."""
+    made = case()
+    moves = [
+        ("accepted", "in_transit", {"transaction": "t1", "ownership_proof": "o", "kyt": "k", "clearance": "c"}),
+        ("in_transit", "credited", {"venue_credit": "advice"}),
+        ("credited", "recalled", {"recall_order": "letter 7"}),
+    ]
+    for left, reached, evidence in moves:
+        way = {"from_state": left, "to_state": reached}
+        move = HoldingMoved(asset="BTC", qty=Decimal(1), evidence=evidence, who="op", **way)
+        assert made.refuse_move(move) != ""
+        made.apply(move)
+    assert made.holdings["BTC"][HoldingState.RECALLED] == 1
+    sold = HoldingMoved(
+        asset="BTC", qty=Decimal(1), from_state="reserved", to_state="sold", evidence={"parent": "p"}, who="executor"
+    )
+    with pytest.raises(InvariantBroken, match="0 are there"):  # what cannot be is refused in an old line too
+        made.apply(sold)

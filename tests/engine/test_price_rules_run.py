@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.candles import Candle
 from adapters.clock import LoopClock
@@ -14,6 +15,7 @@ from executor.domain.events import ParentWaiting, QuotesAsked, WaitEscalated
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.orders import ParentStatus
 from executor.domain.plan import Affiliate
+from executor.domain.signing import floor_message, public_hex, sign
 from executor.engine import legs
 from executor.engine.approval import case_stream
 from executor.engine.gate import Gate
@@ -246,8 +248,14 @@ async def test_a_floor_that_is_raised_while_it_runs_binds_the_next_order() -> No
     store, alpha, asked = MemoryStore(), venue(), plan()
     approve(store, mandate(), asked, START)
     digest = plan_hash(frozen_plan("CASE-1", asked.model_dump(mode="json")))
+    key = Ed25519PrivateKey.from_private_bytes(bytes([3] * 32))  # of the stand-in
     rise = FloorRaised(
-        plan_hash=digest, floor_px=D(100_001), person="rehearsal-risk", public_key="", signature="", why="new price"
+        plan_hash=digest,
+        floor_px=D(100_001),
+        person="rehearsal-risk",
+        public_key=public_hex(key),
+        signature=sign(key, floor_message("CASE-1", digest, "100001")),
+        why="new price",
     )
 
     def raised(order: object) -> None:

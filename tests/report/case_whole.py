@@ -18,6 +18,7 @@ from executor.cli.compose import mocked
 from executor.cli.recording import recording
 from executor.domain.canonical import digest
 from executor.domain.case_events import CaseOpened, HoldingMoved, PersonEnrolled, PlanApproved, PlanFrozen, RoleAssigned
+from executor.domain.cover import Cover
 from executor.domain.events import BreakExplained, BreakFound, FillRecorded
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.money import ZERO
@@ -58,6 +59,16 @@ ADDRESSES = ("bc1qexample0000000000000000000000000000seized1", "bc1qexample00000
 TRANSACTION = "4f" * 32
 TEST_TRANSFER = "5e" * 32
 ACCOUNT = "6222 0000 0000 0417"
+COVER = Cover.model_validate(
+    {
+        "currency": "CNY",
+        "coins": "all",
+        "release_percent": "105",
+        "halt_percent": "90",
+        "warn_percents": ["100", "95"],
+        "rates": {"USD": "7"},
+    }
+)
 
 
 def private(person: str) -> Ed25519PrivateKey:
@@ -305,6 +316,7 @@ def whole_case(
 ) -> Path:
     """The journal of a finished case in ``folder``; its key lies beside it."""
     mandate, plan = load_mandate(EXAMPLES / name)
+    plan = plan.model_copy(update={"cover": COVER})
     if seed is not None:
         plan = plan.model_copy(update={"seed": seed})
     place = folder / "journal.sqlite"

@@ -1,0 +1,35 @@
+"""A plan of a case as it was frozen, with what people have signed of it since."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from executor.domain.amendments import Lowered
+from executor.domain.caps import Caps
+from executor.domain.case_events import FloorRaised, PlanApproved
+
+
+@dataclass(slots=True)
+class FrozenPlan:
+    """A plan as it was fixed, and who has approved it (person to signature and key)."""
+
+    plan_hash: str
+    frozen: dict[str, Any]
+    drafter: str
+    expires_at: datetime
+    revoked: str = ""
+    approvals: dict[str, PlanApproved] = field(default_factory=dict)
+    raises: list[FloorRaised] = field(default_factory=list)  # of the floor
+    lowered: list[Lowered] = field(default_factory=list)  # caps made stricter
+
+    @property
+    def raised_px(self) -> Decimal | None:
+        """A floor that an approver has set over the plan's own."""
+        return max((each.floor_px for each in self.raises), default=None)
+
+    @property
+    def caps(self) -> Caps | None:
+        """The caps as they were frozen."""
+        caps = self.frozen["plan"].get("caps")
+        return Caps.model_validate(caps) if caps else None
