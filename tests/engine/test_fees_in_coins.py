@@ -45,7 +45,7 @@ def moved(folder: Path, parent: Any, planned: str) -> tuple[Case, Mandate]:
 
     async def whole() -> Case:
         try:
-            await coins.reserve()
+            await coins.reserve(lambda: "")
             await coins.settle(parent)
             await coins.settle(parent)
             return load_case(journal, mandate.case_id)
