@@ -8,7 +8,7 @@ import click
 from adapters.clock import SystemClock
 from config.journal_path import journal_path, record_key_path
 from executor.cli.journal_option import journal_option
-from executor.cli.recording import RECORD, record_signer
+from executor.cli.recording import RECORD, record_signer, secrets_here
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import Checkpoint, joined, taken_apart
 from executor.journal.keys import new_key, public_path, read_verifiers
@@ -90,9 +90,12 @@ def export(case_id: str, folder: Path, journal: Place | None, keys: Path | None)
     and verify.py, which needs nothing but Python."""
     if folder.exists() and any(folder.iterdir()):
         raise InputRefused(f"{folder} is not empty; evidence goes into a folder of its own")
+    from executor.report.bundle import refuse_keys
+
     place = existing(journal_path(journal))
     with looking(place) as run:
         files = exported(run, case_id, verifiers(keys, place))
+    refuse_keys(files, secrets_here(place))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -1,6 +1,7 @@
 """Puts the recorder of a run together: leaves in the journal's own database, the record's key, the clock."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -34,6 +35,16 @@ def record_signer(place: Place, *, new: bool = False) -> Signer:
             f"the device holds another key than {public_path(path)}, with which this record is checked"
         )
     return held
+
+
+def secrets_here(place: Place) -> list[str]:
+    """What must never leave this machine: keys in the environment, and the record's own."""
+    names = ("SECRET", "API_KEY", "PASSPHRASE", "PIN")
+    found = [value for name, value in os.environ.items() if name.startswith("EXECUTOR_") and name.endswith(names)]
+    path = record_key_path(place)
+    if path.is_file():
+        found.append(path.read_text().strip().split("+", 4)[4])  # the seed is Base64, which may hold a plus itself
+    return found
 
 
 @asynccontextmanager

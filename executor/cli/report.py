@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from config.journal_path import journal_path, record_key_path
+from config.journal_path import journal_path
 from executor.cli.evidence import existing, verifiers
 from executor.cli.journal_option import journal_option
-from executor.cli.recording import record_signer
+from executor.cli.recording import record_signer, secrets_here
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import taken_apart
 from executor.journal.leaves import looking
@@ -82,7 +82,7 @@ def report(
     if seal is not None:
         secret = os.environ.get("EXECUTOR_SEAL_PASSPHRASE", "")
         made = {name: sealed(raw, seal, secret) if name.endswith(".pdf") else raw for name, raw in made.items()}
-    refuse_keys(made, _secrets(journal_path(journal)))
+    refuse_keys(made, secrets_here(journal_path(journal)))
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in made.items():
         (folder / name).write_bytes(content)
@@ -113,7 +113,7 @@ def bundle(
     signer = record_signer(journal_path(journal))
     found = _read(journal_path(journal), case_id, keys, market, benchmarks)
     files = bundle_files(found.case, found.exported, _reports(found, lang), found.inputs)
-    refuse_keys(files, _secrets(journal_path(journal)))
+    refuse_keys(files, secrets_here(journal_path(journal)))
     files = listed(files, signer)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(zipped(files, found.case.until))
@@ -154,13 +154,3 @@ def _reports(found: _Case, lang: str, *, redacted: bool = False) -> dict[str, by
         made[f"{name}.html"] = page.encode()
         made[f"{name}.pdf"] = pdf(page, found.case.until, {} if redacted else found.exported)
     return made
-
-
-def _secrets(place: Place) -> list[str]:
-    """What must never leave this machine: keys in the environment, and the record's own."""
-    names = ("SECRET", "API_KEY", "PASSPHRASE", "PIN")
-    found = [value for name, value in os.environ.items() if name.startswith("EXECUTOR_") and name.endswith(names)]
-    path = record_key_path(place)
-    if path.is_file():
-        found.append(path.read_text().strip().split("+", 4)[4])  # the seed is Base64, which may hold a plus itself
-    return found

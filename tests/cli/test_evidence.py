@@ -112,6 +112,15 @@ def test_an_export_is_refused_when_it_would_not_be_evidence(journal: Path, tmp_p
     assert (done.returncode, "executor checkpoint" in done.stderr) == (2, True)
 
 
+def test_an_export_with_a_secret_in_it_is_refused(journal: Path, tmp_path: Path) -> None:
+    """A venue's secret got into the record, here a word that certainly stands in it: it never leaves."""
+    env = {"EXECUTOR_OSL_SANDBOX_SECRET": "ParentCreated"}
+    done = call("export", "TEST-1", tmp_path / "out", "--journal", journal, env=env)
+    assert (done.returncode, "events.jsonl holds a secret of this machine" in done.stderr) == (5, True), done.stderr
+    assert "ParentCreated" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_key_that_others_may_read_stops_it(journal: Path) -> None:
     journal.with_name("j.key").chmod(0o644)
     done = call("checkpoint", "--journal", journal)

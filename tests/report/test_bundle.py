@@ -8,17 +8,21 @@ import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from executor.errors import RuleRefused
 from executor.exit_codes import ExitCode
+from executor.journal.checkpoint import taken_apart
 from executor.report import verify_standalone
 from executor.report.bundle import bundle_files, refuse_keys, zipped
 from executor.report.casefile import CaseFile
 from executor.report.figures import figure
 from tests.cli.commands import ROOT, call
+from tests.journal.bundle_made import tampered_bundle
+from tests.journal.case_made import Files
 from tests.report.conftest import CASE
 from tests.report.test_report import needs_fonts
 
@@ -89,13 +93,55 @@ def test_whoever_touches_any_file_is_found_out(unpacked: Path, tmp_path: Path) -
     assert "NO: ledger.jsonl, line " in python(folder, "verify.py").stdout
 
 
+def _files(folder: Path) -> Files:
+    return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+@needs_fonts
+def test_a_real_bundle_withstands_what_the_small_ones_do(unpacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same tamperings on a whole case as the program packed it."""
+    monkeypatch.setattr(verify_standalone, "signed", cache(verify_standalone.signed))
+    files = _files(unpacked)
+    key = files["keys.txt"].decode().strip()
+    seen = str(taken_apart(files["checkpoints.txt"].decode())[-1])
+    verify_standalone.verify(files, key, seen)
+    for seed in range(150):
+        how, changed = tampered_bundle(files, seed)
+        with pytest.raises(verify_standalone.WRONG):
+            verify_standalone.verify(changed, key, seen)
+        assert verify_standalone.HERE[0].startswith(tuple(files.keys() | changed.keys())), (seed, how)
+
+
+@needs_fonts
+def test_a_tampered_bundle_ends_with_one_and_the_place(unpacked: Path, tmp_path: Path) -> None:
+    """As a stranger runs it: each way of tampering once, in a process of its own."""
+    files, done = _files(unpacked), set[str]()
+    key, seen = files["keys.txt"].decode().strip(), tmp_path / "seen"
+    seen.write_text(str(taken_apart(files["checkpoints.txt"].decode())[-1]))
+    for seed in range(100):
+        how, changed = tampered_bundle(files, seed)
+        if how in done or changed.get("verify.py") != files["verify.py"]:
+            continue
+        done.add(how)
+        folder = tmp_path / str(seed)
+        for name, content in changed.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        told = python(folder, "verify.py", ".", key, seen)
+        assert told.returncode == 1, (seed, how, told.stdout)
+        assert told.stdout.removeprefix("NO: ").startswith(tuple(files.keys() | changed.keys())), (how, told.stdout)
+        shutil.rmtree(folder)
+    assert len(done) >= 10
+
+
 @needs_fonts
 def test_a_stranger_computes_the_average_and_the_shortfall_again(
     unpacked: Path, finished: tuple[CaseFile, dict[str, bytes]]
 ) -> None:
     """With 20 lines of Python and nothing installed: the same digits."""
     script = Path(__file__).with_name("stranger.py")
-    assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 25
+    lines = [line for line in script.read_text().splitlines() if line.strip() and not line.startswith(("#", '"'))]
+    assert len(lines) <= 20
     done = python(unpacked, script)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -165,18 +211,18 @@ def test_a_secret_of_this_machine_is_refused_and_hashes_are_not() -> None:
 
 def test_the_record_s_own_key_never_leaves(journal: Path, tmp_path: Path) -> None:
     """A person writes the seed of the record's key into a reason; nothing is written out."""
-    from executor.cli.report import _secrets
+    from executor.cli.recording import secrets_here
 
-    (seed,) = _secrets(journal)
+    (seed,) = secrets_here(journal)
     with pytest.raises(RuleRefused, match=r"events\.jsonl holds a secret"):
-        refuse_keys({"events.jsonl": f'{{"why":"{seed}"}}'.encode()}, _secrets(journal))
+        refuse_keys({"events.jsonl": f'{{"why":"{seed}"}}'.encode()}, secrets_here(journal))
 
 
 def test_a_key_whose_base64_holds_a_plus_is_known_whole(tmp_path: Path) -> None:
-    from executor.cli.report import _secrets, record_key_path
+    from executor.cli.recording import record_key_path, secrets_here
 
     record_key_path(tmp_path / "j").write_text("PRIVATE+KEY+executor/record+0badcafe+AQab+cd/ef+g=\n")
-    assert _secrets(tmp_path / "j") == ["AQab+cd/ef+g="]
+    assert secrets_here(tmp_path / "j") == ["AQab+cd/ef+g="]
 
 
 def test_the_same_files_give_the_same_zip(finished: tuple[CaseFile, dict[str, bytes]]) -> None:
