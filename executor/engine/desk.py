@@ -187,11 +187,13 @@ class Desk:
         return "; ".join(why) if all(why) else ""
 
     async def books(self) -> dict[str, Book]:
-        """Every book that may be traded on, read at the same time. Raises ``GuardHalts`` when the market as a whole
-        cannot be trusted."""
+        """Every book that may be traded on, read at the same time, and what closed venues show. Raises ``GuardHalts``
+        when the market as a whole cannot be trusted; a venue that is closed need show no market."""
         names = list(self.seats)
-        answers = await all_at_once([self._book(name) for name in names])
-        usable, verdict = self._watch.look(dict(zip(names, answers, strict=True)), self._clock.now())
+        answers = dict(zip(names, await all_at_once([self._book(name) for name in names]), strict=True))
+        shut = {name for name in names if self.shut(name, "book")}
+        looked_at = {name: book for name, book in answers.items() if name not in shut}
+        usable, verdict = self._watch.look(looked_at, self._clock.now())
         if verdict.action is Action.HALT:
             raise GuardHalts(verdict.rule, verdict.reason)
         self._mids = [
@@ -199,7 +201,7 @@ class Desk:
             for name, book in sorted(usable.items())
             if book.bids and book.asks
         ]
-        return usable
+        return usable | {name: book for name in shut if (book := answers[name]) is not None and book.bids}
 
     def mids(self) -> Sequence[SourcePrice]:
         """The mid of each usable book at the last look."""

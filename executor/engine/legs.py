@@ -77,10 +77,12 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
             tops=seen,
         )
     )
-    if due == 0 or work.stop.requested() or not await _enough_venues(work, books):
+    if due == 0 or work.stop.requested():
         return
     if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "book"):
         await work.waiting("venue.hours", shut)
+        return
+    if not await _enough_venues(work, books):
         return
     if leg.style == "rest_then_cross":
         await _rest(work, number, leg, piece, due, books)
@@ -187,7 +189,8 @@ def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tupl
 
 async def _enough_venues(work: Work, books: dict[str, Book]) -> bool:
     """Say so and return false while fewer venues can be traded on than the plan wants."""
-    usable = [n for n, b in books.items() if b.bids and not work.log.state.broken(n) and work.controls.venue(n) is None]
+    stopped = {n for n in books if work.log.state.broken(n) or work.controls.venue(n) or work.desk.shut(n, "book")}
+    usable = [n for n, b in books.items() if b.bids and n not in stopped]
     wanted = work.log.gate.min_venues(work.clock.now())
     if len(usable) < wanted:
         await work.waiting("cap.min_venues", f"{len(usable)} venues can be traded on, the plan wants {wanted}")
@@ -231,10 +234,10 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
 
 async def _clip(work: Work, number: int, leg: OtcLeg, books: dict[str, Book]) -> Decimal:
     """How much to ask quotes for; nothing while a cap is used up or too few venues can be traded on."""
-    if not await _enough_venues(work, books):
-        return ZERO
     if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "rfq"):
         await work.waiting("venue.hours", shut)
+        return ZERO
+    if not await _enough_venues(work, books):
         return ZERO
     qty = min(leg.clip, work.log.state.leg_leaves(number))
     bids = {n: b.bids[0].px for n, b in books.items() if b.bids and (not leg.venues or n in leg.venues)}

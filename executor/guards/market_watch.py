@@ -25,8 +25,12 @@ class MarketWatch:
         self._unusable_since: dict[str, tuple[datetime, str]] = {}
 
     def look(self, books: Mapping[str, Book | None], now: datetime) -> tuple[dict[str, Book], Verdict]:
-        """The books that may be traded on, and the verdict on the market as a whole."""
+        """The books that may be traded on, and the verdict on the market as a whole. A venue that is not among
+        ``books`` is closed: it is judged anew when it opens."""
         usable: dict[str, Book] = {}
+        for closed in (self._last.keys() | self._unusable_since.keys()) - books.keys():
+            self._last.pop(closed, None)
+            self._unusable_since.pop(closed, None)
         for name, book in books.items():
             fault = self._fault(name, book, now)
             if fault or book is None:

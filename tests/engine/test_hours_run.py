@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.clock import LoopClock
-from adapters.venue import Hours
-from executor.domain.events import ChildIntended, ParentWaiting, QuotesAsked
+from adapters.venue import Book, Hours
+from executor.domain.events import ChildIntended, ParentHalted, ParentWaiting, QuotesAsked
 from executor.domain.orders import ParentStatus
 from tests.engine.rig import OTC, START, TWAP, exact, plan, ran, virtual
 from tests.engine.scripted_venue import ScriptedVenue
@@ -62,3 +62,30 @@ async def test_the_hour_is_asked_again_where_the_order_is_written(monkeypatch: p
     end = await ran(alpha)
     assert alpha.wire == []
     assert {each.rule for each in end.events(ParentWaiting)} == {"venue.hours"}
+
+
+@virtual
+async def test_a_closed_venue_need_show_no_market() -> None:
+    """Guards the hours against the guard of the books: an empty book for a quarter of an hour would halt the sale."""
+    late = Hours("Asia/Hong_Kong", ("monday",), time(10, 15), time(18))
+    alpha = venue(late)
+    show = alpha.book
+
+    async def book(symbol: str) -> Book:
+        alpha.no_bids = not late.open_at(alpha.clock.now())
+        return await show(symbol)
+
+    alpha.book = book  # type: ignore[method-assign]
+    beta = venue(late, "beta", alpha.clock)  # type: ignore[arg-type]
+    end = await ran(alpha, beta, asked=plan(TWAP | {"slices": 20}, duration="40m", venues=["alpha", "beta"]))
+    exact(end.state, alpha, beta)
+    assert [each.rule for each in end.events(ParentWaiting)] == ["venue.hours"]
+    assert not end.events(ParentHalted)
+
+
+@virtual
+async def test_a_closed_venue_is_none_of_the_venues_that_the_plan_wants() -> None:
+    alpha, beta = venue(None), venue(Hours("Asia/Hong_Kong", ("sunday",), time(0), time(12)), "beta")
+    end = await ran(alpha, beta, asked=plan(venues=["alpha", "beta"], caps={"min_venues": 2}))
+    assert (alpha.wire, beta.wire) == ([], [])
+    assert {each.rule for each in end.events(ParentWaiting)} == {"cap.min_venues"}

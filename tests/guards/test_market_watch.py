@@ -71,3 +71,12 @@ def test_a_price_that_runs_halts_within_its_window_only() -> None:
     assert watch.look({"alpha": book("108", "108.2")}, at(350))[1] is ALLOW
     verdict = watch.look({"alpha": book("102", "102.2")}, at(380))[1]
     assert (verdict.action, verdict.rule) == (Action.HALT, "fast_move")
+
+
+def test_a_venue_that_is_closed_is_judged_anew_when_it_opens() -> None:
+    """Empty before it closed and empty when it opens: the hours between are no market that failed."""
+    watch, good = MarketWatch(Guards(unusable_for=600)), book("100", "101")
+    watch.look({"alpha": book(None), "beta": good}, at(0))
+    watch.look({"beta": book("100", "101", qty=2)}, at(300))
+    usable, verdict = watch.look({"alpha": book(None), "beta": book("100", "101", qty=3)}, at(601))
+    assert (set(usable), verdict) == ({"beta"}, ALLOW)
