@@ -9,7 +9,8 @@ from executor.report.blocks import Table
 
 _WIDTH_PT, _HEIGHT_PT = 504.0, 640.0  # what an A4 page of the report has room for below a heading
 _LARGEST_PT, _LINE = 8.0, 1.35
-_LONGEST, _LONGEST_OF_TWO = 36, 116  # characters of a cell, and where there are two columns; the record has the whole
+_LONGEST, _LONGEST_OF_FEW = 36, 90  # characters of a cell, and where columns are few; the record has the whole
+_FEW = 5
 
 
 class Page(NamedTuple):
@@ -21,7 +22,7 @@ class Page(NamedTuple):
 
 def pages(table: Table) -> list[Page]:
     """The pages of a listing; one without rows has one page with its head."""
-    longest = _LONGEST if len(table.columns) > 2 else _LONGEST_OF_TWO
+    longest = _LONGEST if len(table.columns) > _FEW else _LONGEST_OF_FEW
     cells = [[label for label, _ in table.columns], *([_cut(cell, longest) for cell in row] for row in table.rows)]
     widths = [max(_width(row[place]) for row in cells) for place in range(len(table.columns))]
     size = min(_LARGEST_PT, _WIDTH_PT / (0.5 * (sum(widths) + 2 * len(widths))))

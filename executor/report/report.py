@@ -14,8 +14,18 @@ from executor.report.listing import pages
 from executor.report.redact import redacted_blocks
 from executor.report.sections_case import intake, mandate, plan, qty
 from executor.report.sections_incidents import all_waits, incidents
-from executor.report.sections_money import deposit, quality, settlement, verification
-from executor.report.sections_sale import all_fills, all_quotes, fees, price, quotes, sale, sums
+from executor.report.sections_money import deposit, settlement, verification
+from executor.report.sections_quality import quality
+from executor.report.sections_sale import (
+    all_fills,
+    all_quotes,
+    fees,
+    price,
+    qty_or_money,
+    quotes,
+    sale,
+    sums,
+)
 from executor.report.words import Words, grouped
 
 _CHINESE = "一二三四五六七八九十"
@@ -40,7 +50,7 @@ def summary(case: CaseFile, words: Words) -> Table:
     for each in case.sales:
         spec, state = each.state.spec, each.state
         sold, money = sums(each.fills)
-        fee = state.total.fees.get(spec.quote_asset, ZERO)
+        kept = state.total.fees
         if each.fills:
             rows.append((words("row.period"), words.span(each.fills[0].at, each.fills[-1].at)))
         status = words.term("status", state.status.value)
@@ -50,8 +60,10 @@ def summary(case: CaseFile, words: Words) -> Table:
             above = each.quality.whole["floor_distance_bps"]
             rows.append((words("row.average"), words.money(average, spec.quote_asset)))
             rows.append((words("row.gross"), words.money(money, spec.quote_asset)))
-            rows.append((words("row.fees"), words.money(fee, spec.quote_asset)))
-            rows.append((words("row.net"), words.money(add(money, -fee), spec.quote_asset)))
+            taken = [qty_or_money(fee, asset, words) for asset, fee in sorted(kept.items()) if fee]
+            rows.append((words("row.fees"), words.listed(taken)))
+            net = add(money, -kept.get(spec.quote_asset, ZERO))
+            rows.append((words("row.net"), words.money(net, spec.quote_asset)))
             rows.append((words("row.floor"), words.money(spec.floor_px, spec.quote_asset)))
             lowest = words.money(min(fill.px for fill in each.fills), spec.quote_asset)
             rows.append((words("row.lowest"), lowest))

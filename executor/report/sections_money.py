@@ -1,7 +1,6 @@
-"""The sections on settlement, deposit, execution quality and verification."""
+"""The sections on settlement, deposit and verification."""
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from executor.domain.chain import BREAK, MISSING, Line
@@ -21,10 +20,8 @@ from executor.domain.settlement_events import (
 )
 from executor.report.blocks import Code, Section, Table, facts
 from executor.report.casefile import CaseFile
-from executor.report.figures import figure
-from executor.report.measures import MEASURES
 from executor.report.sections_sale import heads
-from executor.report.words import Words, every_digit, grouped, percent
+from executor.report.words import Words, every_digit, grouped
 
 _STEPS: dict[type, tuple[str, str]] = {
     FiatWithdrawn: ("withdrawal", "venue"),
@@ -145,36 +142,6 @@ def deposit(case: CaseFile, words: Words) -> Section:
     columns = heads(words, ("at", "d"), ("step", "t"), ("amount", "n"), ("terms", "c"), ("evidence", "c"), ("who", "t"))
     section.blocks.append(Table(columns, rows))
     return section
-
-
-def quality(case: CaseFile, words: Words) -> Section:
-    """Every measure of the whole sale beside its definition."""
-    section = Section("quality", words("section.quality"), [words("text.quality"), words("text.quality_identity")])
-    chinese = words.language == "zh"
-    for sale in case.sales:
-        rows = []
-        for name, measure in MEASURES.items():
-            if name in sale.quality.whole:
-                value = _value(sale.quality.whole[name], measure.unit, words)
-                label, told = (measure.name_zh, measure.zh) if chinese else (measure.name_en, measure.en)
-                rows.append([label, value, told])
-        columns = heads(words, ("measure", "t"), ("value", "n"), ("definition", "t"))
-        section.blocks.append(Table(columns, rows, small=True))
-    return section
-
-
-def _value(value: Fraction | None, unit: str, words: Words) -> str:
-    if value is None:
-        return words("not_recorded")
-    if unit == "share":
-        return percent(value)
-    if unit in ("px", "money"):
-        return grouped(value, 2)
-    if unit == "qty":
-        return grouped(value, 8)
-    shown = figure(value, unit) or ""
-    chinese = words.language == "zh"
-    return f"{shown} {'基点' if chinese else 'bps'}" if unit == "bps" else f"{shown} {'秒' if chinese else 's'}"
 
 
 def verification(case: CaseFile, words: Words, *, attached: bool) -> Section:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from executor.domain.currency import UNITS
-from executor.domain.events import FillRecorded, QuotesAsked, SliceStarted
+from executor.domain.events import FillRecorded, QuoteCameLate, QuotesAsked, SliceStarted
 from executor.domain.money import ZERO, add
 from executor.report.blocks import Block, Chart, Kind, Section, Table
 from executor.report.casefile import CaseFile, Sale, average_of
@@ -69,6 +69,11 @@ def quotes(case: CaseFile, words: Words) -> Section:
     given = [answer for answer in answers if answer.px is not None]
     taken = [answer for answer in answers if answer.chosen]
     section.blocks.append(words("text.quotes", rounds=len(rounds), answers=len(given), chosen=len(taken)))
+    events = [event for sale in case.sales for _, event in sale.events]
+    preferred = sum(1 for event in events if isinstance(event, QuotesAsked) and event.preference)
+    late = sum(1 for event in events if isinstance(event, QuoteCameLate))
+    section.blocks += [words("text.preferred", count=preferred)] if preferred else []
+    section.blocks += [words("text.late_quotes", count=late)] if late else []
     rows = []
     for venue in sorted({answer.venue for answer in answers}):
         own = [answer for answer in given if answer.venue == venue]
@@ -171,6 +176,7 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
     for fill in sorted(each.fills, key=lambda one: one.at):
         running += Fraction(fill.qty)
         sold.append((fill.at, running))
+    sold.append((max(each.events[-1][0], sold[-1][0]) if each.state.finished else sold[-1][0], running))
     sold = [point for point in sold if point[0] >= min(each.fills[0].at - timedelta(days=1), sold[0][0])]
     shares = [
         (venue, values["filled_qty"] / running)
@@ -194,7 +200,8 @@ def _planned(each: Sale) -> list[tuple[datetime, Fraction]]:
     for at, event in each.events:
         if isinstance(event, SliceStarted | QuotesAsked) and (event.leg, event.slice) not in seen:
             seen.add((event.leg, event.slice))
-            running += Fraction(event.planned_qty if isinstance(event, SliceStarted) else event.qty)
+            due = Fraction(event.planned_qty if isinstance(event, SliceStarted) else event.qty)
+            running = min(running + due, Fraction(each.state.spec.qty))  # a turn at the end plans no more than is left
             points.append((at, running))
     return points
 
@@ -280,14 +287,24 @@ def all_quotes(case: CaseFile, words: Words) -> Section:
     columns = heads(words, ("number", "n"), ("at", "d"), ("qty", "n"), ("venue", "t"), ("px", "n"), ("spread", "n"))
     columns += heads(words, ("rank", "n"), ("response", "n"), ("chosen", "t"), ("answer", "t"))
     section.blocks.append(Table(columns, rows, listing=True))
-    whys = [made.why for each in case.sales for made in each.quality.rounds]
-    told = [[str(number), why] for number, why in enumerate(whys, start=1)]
-    section.blocks.append(Table(heads(words, ("number", "n"), ("choice", "t")), told, listing=True))
+    rounds = [made for each in case.sales for made in each.quality.rounds]
+    told = [
+        [
+            str(number),
+            "-" if made.cover_bps is None else grouped(made.cover_bps, 2),
+            "-" if made.hold_s is None else grouped(made.hold_s, 3),
+            "-" if made.executed is None else words("yes" if made.executed else "no"),
+            made.why,
+        ]
+        for number, made in enumerate(rounds, start=1)
+    ]
+    columns = heads(words, ("number", "n"), ("cover", "n"), ("hold", "n"), ("executed", "t"), ("choice", "t"))
+    section.blocks.append(Table(columns, told, listing=True))
     return section
 
 
 def _standing(answer: Answer, words: Words) -> str:
     """Why an answer could not be taken, if it could not."""
-    if answer.refusal:
-        return answer.refusal
-    return words("indicative") if answer.px is not None and answer.rank is None else "-"
+    if answer.refusal or answer.left_out:
+        return answer.refusal or words.term("left_out", answer.left_out)
+    return words.term("left_out", "indicative") if answer.px is not None and answer.rank is None else "-"

@@ -30,6 +30,7 @@ class Answer:
     response_s: Fraction | None
     chosen: bool
     refusal: str
+    left_out: str = ""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,9 @@ def _round(event: QuotesAsked, mid: Fraction | None) -> Round:
         took = None if answer.received_at is None else _seconds(answer.received_at - event.asked_at)
         chosen = bool(event.chosen) and answer.quote_id == event.chosen
         chosen = chosen and event.chosen_venue in ("", answer.venue)
-        answers.append(Answer(answer.venue, px, spread, ranks.get(answer.quote_id), took, chosen, answer.refusal))
+        answers.append(
+            Answer(answer.venue, px, spread, ranks.get(answer.quote_id), took, chosen, answer.refusal, answer.left_out)
+        )
     cover = (best[0][0] - best[1][0]) * 10_000 / best[0][0] if len(best) > 1 else None
     qty = Fraction(event.qty)
     return Round(event.asked_at, event.leg, qty, mid, event.why, answers, cover, event.chosen)

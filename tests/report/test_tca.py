@@ -181,7 +181,9 @@ def test_markouts(found: Tca) -> None:
     seen = tca(example()).whole["markout_10s_seen"]
     assert seen == Fraction(6, 8)  # 50 s + 10 s = 60 s: the mids of the quotes stand at 60.5 s
     assert found.whole["markout_10s_bps"] == Fraction((money - 100 + at_61) * 10_000, 3 * 99_980 + 99_970 + 2 * 99_850)
-    assert found.whole["markout_60s_bps"] == Fraction((540 + 170 + 300 + 100) * 10_000, 799_510)
+    for seconds in (60, 300):  # 99800, at 70 s, is the last that was seen
+        assert found.whole[f"markout_{seconds}s_bps"] == Fraction((540 + 170 + 300 + 100) * 10_000, 799_510)
+        assert found.whole[f"markout_{seconds}s_seen"] == 1
 
 
 def test_reversion() -> None:
