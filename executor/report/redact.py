@@ -50,9 +50,9 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
             [_ids(text(cell), words) if code else _free(text(cell)) for cell, code in zip(row, coded, strict=True)]
             for row in block.rows
         ]
-        return Table(
-            **{name: getattr(block, name) for name in ("columns", "caption", "facts", "small", "listing")}, rows=rows
-        )
+        columns = [(text(label), kind) for label, kind in block.columns]
+        marks = {name: getattr(block, name) for name in ("facts", "small", "listing")}
+        return Table(columns, rows, caption=_free(text(block.caption)), **marks)
 
     return redact
 
