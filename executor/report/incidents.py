@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from executor.domain.case_events import ActDenied, ChangeAgreed, ChangeProposed, FloorRaised, KeyRevoked, PlanRevoked
+from executor.domain.case_events import (
+    ActDenied,
+    ChangeAgreed,
+    ChangeProposed,
+    FloorRaised,
+    KeyRevoked,
+    LimitLowered,
+    PlanRevoked,
+)
 from executor.domain.control import ALL
 from executor.domain.events import (
     ActRefused,
@@ -40,6 +48,7 @@ _KINDS = (
     PlanRevoked,
     KeyRevoked,
     FloorRaised,
+    LimitLowered,
     ChangeProposed,
     ChangeAgreed,
     LedgerCorrected,
@@ -94,10 +103,12 @@ def incident(line: Line) -> Incident:
         detail += f": {event.change['why']}" if event.change.get("why") else ""
     elif isinstance(event, FloorRaised):
         detail = f"{event.floor_px:f}: {event.why}"
+    elif isinstance(event, LimitLowered):
+        detail = f"{event.limit} {event.value:f}: {event.why}"
     places = ("client_order_id", "venue", "scope", "reverses", "person", "plan_hash", "change_hash")
     where = next((str(v) for v in (getattr(event, n, None) for n in places) if v), line.stream)
-    if isinstance(event, FloorRaised | ChangeAgreed):
-        where = event.plan_hash if isinstance(event, FloorRaised) else event.change_hash
+    if isinstance(event, FloorRaised | LimitLowered | ChangeAgreed):
+        where = event.change_hash if isinstance(event, ChangeAgreed) else event.plan_hash
     rule = getattr(event, "rule", "") or getattr(event, "name", "")
     kind = f"Control{event.action.title()}" if isinstance(event, ControlSet) else line.kind
     second = getattr(event, "second", None)

@@ -5,6 +5,7 @@ from typing import Any
 
 from executor.domain.chain import BREAK, MISSING, Line
 from executor.domain.currency import UNITS
+from executor.domain.events import CoverCrossed
 from executor.domain.ledger import VENUE_CASH
 from executor.domain.money import ZERO, add
 from executor.domain.settlement_events import (
@@ -18,7 +19,7 @@ from executor.domain.settlement_events import (
     ReceiptRecorded,
     SafeApproved,
 )
-from executor.report.blocks import Code, Section, Table, facts
+from executor.report.blocks import Block, Code, Section, Table, facts
 from executor.report.casefile import CaseFile
 from executor.report.sections_sale import heads
 from executor.report.words import Words, every_digit, grouped
@@ -141,7 +142,28 @@ def deposit(case: CaseFile, words: Words) -> Section:
         return section
     columns = heads(words, ("at", "d"), ("step", "t"), ("amount", "n"), ("terms", "c"), ("evidence", "c"), ("who", "t"))
     section.blocks.append(Table(columns, rows))
+    section.blocks += _cover(case, words)
     return section
+
+
+def _cover(case: CaseFile, words: Words) -> list[Block]:
+    """Every time that the deposit cover crossed a warning level, with what it was reckoned from."""
+    rows = [
+        [
+            words.short(at),
+            words("text.cover_again") if event.below is None else f"{every_digit(event.below, 0)}%",
+            f"{grouped(event.percent, 2)}%",
+            words.money(event.deposit, event.currency),
+            words.money(event.exposure, event.currency),
+            words.money(event.mark_px, sale.state.spec.quote_asset),
+        ]
+        for sale in case.sales
+        for at, event in sale.events
+        if isinstance(event, CoverCrossed)
+    ]
+    columns = heads(words, ("at", "d"), ("cover_level", "t"), ("deposit_cover", "n"), ("deposit_held", "n"))
+    columns += heads(words, ("exposure", "n"), ("mark_px", "n"))
+    return [Table(columns, rows, caption=words("text.cover"))] if rows else []
 
 
 def verification(case: CaseFile, words: Words, *, attached: bool) -> Section:

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from executor.domain.average import AverageParams
 from executor.domain.caps import Caps, VenueVolume
 from executor.domain.case import HoldingState
-from executor.domain.case_events import FloorRaised
+from executor.domain.case_events import FloorRaised, LimitLowered
 from executor.domain.chain import BREAK, MISSING, OK
+from executor.domain.cover import Cover
 from executor.domain.dossier import PAPERS, TRAVEL_RULE
-from executor.domain.events import ControlCleared, ControlSet, ParentWaiting, ParentWorking, WaitEscalated
+from executor.domain.events import ControlCleared, ControlSet, CoverCrossed, ParentWaiting, ParentWorking, WaitEscalated
 from executor.domain.ledger import ACCOUNTS, VENUE_CASH
 from executor.domain.plan import Guards, OtcLeg, TwapLeg, Waiting
 from executor.domain.price_rules import AverageRule, BandRule, FixedRule, ReferenceTerms
@@ -25,7 +26,7 @@ from executor.domain.settlement import EVIDENCE
 from executor.journal.line import Line
 from executor.report.blocks import Table
 from executor.report.casefile import CaseFile, casefile
-from executor.report.incidents import binding_scopes, stops_of, waits_of
+from executor.report.incidents import binding_scopes, incident, stops_of, waits_of
 from executor.report.report import html, sections_of
 from executor.report.sections_rules import limits, price_rules
 from executor.report.words import LANGUAGES, Words
@@ -35,7 +36,7 @@ D = Decimal
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MODELS: tuple[type[BaseModel], ...] = (
     FixedRule, AverageRule, BandRule, ReferenceTerms, Caps, VenueVolume, Waiting, Guards, TwapLeg, OtcLeg,
-    AverageParams,
+    AverageParams, Cover,
 )  # fmt: skip
 
 
@@ -80,7 +81,15 @@ PLANNED = {
     "price_rules": RULES,
     "reference": {"min_sources": 3, "agreement_bps": "55", "max_age": 90},
     "waiting": {"tell": ["op-zhang"], "escalate_to": ["ch-li"], "escalate_after": 7_200},
-    "cover": {"ratio_percent": "110", "warn": ["110", "105"]},  # a part that the report does not know by name
+    "cover": {
+        "currency": "CNY",
+        "coins": "reserved",
+        "release_percent": "112",
+        "halt_percent": "101",
+        "warn_percents": ["110", "105"],
+        "rates": {"USD": "7.15"},
+    },
+    "later": {"some_percent": "66"},  # a part that the report does not know by name
 }
 
 
@@ -104,11 +113,12 @@ def test_every_field_of_rules_and_caps_is_shown(finished: Finished, language: st
             "11%", "+08:00", "5.5%", "31", "123.25", "2026-03-01", "OSL 日报", "9a" * 32, "1.5%", "1 小时 1 分",
             "50,000,001.00 美元、100,000,002.00 美元", "星期六", "America/New_York", "2026-02-28", "400,003.00 美元",
             "900,004.50 美元", "90,001.50 港元", "整体成交均价", "扣费后", "88,002.00 港元", "7b" * 32, "1.05",
-            "1.25%", "55 基点", "1 分 30 秒", "张明", "李静", "2 小时", "cover", "110%", "110、105", "短时涨跌上限",
+            "1.25%", "55 基点", "1 分 30 秒", "张明", "李静", "2 小时", "later", "some_percent", "66%",
+            "110%、105%", "112%", "已锁定部分", "USD：7.15", "短时涨跌上限",
         ],
         "en": [
             "USD 50,000,001.00, USD 100,000,002.00", "HKD 90,001.50", "the average of the sale", "Saturday",
-            "1 h 1 min", "55 bps", "ratio_percent", "Price has moved by",
+            "1 h 1 min", "55 bps", "some_percent", "Price has moved by",
         ],
     }[language]  # fmt: skip
     assert [each for each in shown if each not in text] == []
@@ -232,3 +242,24 @@ def test_the_trial_balance_is_there_and_balances(finished: Finished) -> None:
             assert sum(own) == D(debit.replace(",", ""))
     shown = [row for row in table.rows if row[0] != "合计"]
     assert len(shown) == len(list(finished[0].books.ledger.trial_balance()))
+
+
+def test_the_deposit_s_cover_and_lowered_limits_are_shown(finished: Finished) -> None:
+    (sale,) = finished[0].sales
+    low = CoverCrossed(
+        below=D(110), percent=D("109.375"), deposit=D(385_000_000), exposure=D(352_000_000), currency="CNY",
+        mark_px=D("98450.5"),
+    )  # fmt: skip
+    again = msgspec.structs.replace(low, below=None, percent=D("111.5"))
+    crossed = replace(sale, events=[*sale.events, (AT, low), (AT, again)])
+    text = table_text(replace(finished[0], sales=[crossed]), "zh", "deposit")
+    assert "110%|109.38%|人民币 385,000,000.00 元|人民币 352,000,000.00 元|98,450.50 美元" in text
+    assert "已恢复|111.50%" in text
+    lowered = LimitLowered(
+        plan_hash="3d" * 32, limit="order_value", value=D(5_000), person="ri-wang", public_key="", signature="",
+        why="市场转淡",
+    )  # fmt: skip
+    line = Line(stream="case/SH-2026-0032", version=999, case_id="SH-2026-0032", at=AT, event=lowered)
+    found = incident(line)
+    assert (found.kind, found.detail, found.who) == ("LimitLowered", "order_value 5000: 市场转淡", "ri-wang")
+    assert Words("zh").term("incident", found.kind) == "限额收紧"
