@@ -178,7 +178,7 @@ def read_sums(files: dict[str, bytes], name: str, key: bytes) -> None:
     HERE[0] = "SHA256SUMS, or SHA256SUMS.sig"
     sums = files["SHA256SUMS"].decode()
     check_note(sums, files["SHA256SUMS.sig"].decode().removesuffix("\n"), name, key)
-    listed = {line[66:]: line[:64] for line in sums.splitlines()}
+    listed = {line[66:]: line[:64] for line in sums.removesuffix("\n").split("\n")}
     for HERE[0] in sorted({*listed, *files} - {"SHA256SUMS", "SHA256SUMS.sig"}):
         found = hashlib.sha256(files.get(HERE[0], b"")).hexdigest()
         need(HERE[0] in files and listed.get(HERE[0]) == found, "missing, changed, or not in SHA256SUMS")
