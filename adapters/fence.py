@@ -12,12 +12,11 @@ is safe whoever does it.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from decimal import Decimal
 from typing import Any, cast
 
 import httpx
 
-from adapters.transport import SharingClient, Turns
+from adapters.transport import Account, SharingClient
 from adapters.venue import Fill, NewOrder, OrderReport, Quote, RfqVenue, Venue
 
 _SELLING: ContextVar[bool] = ContextVar("selling", default=False)
@@ -32,8 +31,8 @@ class FencedClient(SharingClient):
     """A client that sends nothing that sells unless ``may_sell`` says so at that moment, and takes turns with the
     other processes that use the same account."""
 
-    def __init__(self, may_sell: Callable[[], bool], turns: Callable[[str, Decimal], Turns], **options: Any) -> None:
-        super().__init__(turns, **options)
+    def __init__(self, may_sell: Callable[[], bool], account: Account, **options: Any) -> None:
+        super().__init__(account, **options)
         self._may_sell = may_sell
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

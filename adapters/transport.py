@@ -65,9 +65,9 @@ class Transport:
         self._venue = venue
         self._client = client
         self._clock = clock
-        turns = client.turns if isinstance(client, SharingClient) else _own_turns
-        self._queries = turns("queries", queries_per_second)
-        self._orders = turns("orders", orders_per_second)
+        self._account = client.account if isinstance(client, SharingClient) else _Alone()
+        self._queries = self._account.turns("queries", queries_per_second)
+        self._orders = self._account.turns("orders", orders_per_second)
         self._timeout_s = timeout.total_seconds()
         self._throttle_pause = throttle_pause
         self._closed_until: datetime | None = None
@@ -89,7 +89,7 @@ class Transport:
     async def write(self, build: Callable[[], httpx.Request], *, not_after: datetime | None = None) -> Answer:
         """Send a request that may have an effect, exactly once. Returns only an answer below 500 with a JSON body
         (or an empty one: ``is_json`` false). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
-        await self._orders.acquire()
+        self._leave_alone(await self._orders.acquire())
         self._refuse_while_closed()
         if not_after is not None and self._clock.now() > not_after:
             raise NotSent(self._venue, f"not sent by {not_after.isoformat()}: too late to be sent at all")
@@ -107,7 +107,7 @@ class Transport:
 
     async def _read_once(self, build: Callable[[], httpx.Request], weight: int) -> Answer:
         for _ in range(weight):
-            await self._queries.acquire()
+            self._leave_alone(await self._queries.acquire())
         self._refuse_while_closed()
         try:
             answer = await self._send(build())
@@ -134,14 +134,21 @@ class Transport:
         return Answer(status, headers, body, is_json=bool(body), data=data)
 
     def pause(self, least: timedelta) -> None:
-        """Send nothing for ``least``: for venues that say "too many requests" in the body of an answer."""
-        self._closed_until = self._clock.now() + least
+        """Send nothing for ``least``, nor let others that use the account: for venues that say "too many requests" in
+        the body of an answer."""
+        self._leave_alone(least)
+        self._account.pause(least)
+
+    def _leave_alone(self, least: timedelta) -> None:
+        until = self._clock.now() + least
+        if least > timedelta(0) and (self._closed_until is None or self._closed_until < until):
+            self._closed_until = until
 
     def _close(self, response: httpx.Response) -> Never:
         """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""
         said = response.headers.get("retry-after", "")
         pause = timedelta(seconds=int(said)) if said.isdigit() else self._throttle_pause
-        self._closed_until = self._clock.now() + pause
+        self.pause(pause)
         if response.status_code == 418:
             raise Halted(
                 self._venue,
@@ -162,21 +169,35 @@ class Transport:
 class Turns(Protocol):
     """Lets requests of one kind through at a rate."""
 
-    async def acquire(self) -> None:
-        """Wait for this request's turn."""
+    async def acquire(self) -> timedelta:
+        """Wait for this request's turn; for how long the account must still be left alone, usually not at all."""
+
+
+class Account(Protocol):
+    """A venue's account, as all see it that use it."""
+
+    def turns(self, kind: str, per_second: Decimal) -> Turns:
+        """The turns that they take together for requests of one kind."""
+
+    def pause(self, least: timedelta) -> None:
+        """The venue wants to be left alone by all of them for ``least``."""
 
 
 class SharingClient(httpx.AsyncClient):
-    """A client whose account is used by other processes too: ``turns`` makes, from a kind of request and its rate per
-    second, the turns that all of them take together."""
+    """A client whose ``account`` is used by other processes too."""
 
-    def __init__(self, turns: Callable[[str, Decimal], Turns], **options: Any) -> None:
+    def __init__(self, account: Account, **options: Any) -> None:
         super().__init__(**options)
-        self.turns = turns
+        self.account = account
 
 
-def _own_turns(_kind: str, per_second: Decimal) -> Turns:
-    return Spacing(per_second)
+class _Alone:
+    """An account that nobody else uses."""
+
+    def turns(self, _kind: str, per_second: Decimal) -> Turns:
+        return Spacing(per_second)
+
+    def pause(self, least: timedelta) -> None: ...
 
 
 class Spacing:
@@ -187,13 +208,14 @@ class Spacing:
         self._interval_s = (1 / per_second).__float__()
         self._next = 0.0
 
-    async def acquire(self) -> None:
+    async def acquire(self) -> timedelta:
         """Wait for this request's turn."""
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next)
         self._next = turn + self._interval_s
         if turn > now:
             await asyncio.sleep(turn - now)
+        return timedelta(0)
 
 
 def _name(error: Exception) -> str:

@@ -56,6 +56,7 @@ class Child:
     cum_fee: Decimal = ZERO
     trade_ids: set[str] = field(default_factory=set)
     reserved: tuple[Counted, ...] = ()
+    closed_at: datetime | None = None
 
     @property
     def exposure_qty(self) -> Decimal:

@@ -359,7 +359,7 @@ class Parent:
 
     def _close(self, child: Child, outcome: str) -> None:
         released = child.exposure_qty
-        child.status, child.outcome = ChildStatus.CLOSED, outcome
+        child.status, child.outcome, child.closed_at = ChildStatus.CLOSED, outcome, self.last_at
         self.open.pop(child.client_order_id, None)
         for tally in self._tallies(child):
             tally.exposure_qty = add(tally.exposure_qty, -released)

@@ -15,7 +15,7 @@ from executor.domain.orders import ChildStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Guards
 from executor.engine.at_once import all_at_once
-from executor.engine.neighbours import Neighbours, booked_by, sold_since
+from executor.engine.neighbours import Neighbours
 from executor.engine.prices import Grid
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
 from executor.guards.market_watch import MarketWatch
@@ -105,32 +105,30 @@ class Desk:
     def _methods(self, name: str, account: str) -> list[str]:
         return [method for method in ("book", "rfq") if self.account(name, method) == account]
 
-    async def purse_agrees(self, name: str, method: str, state: Parent) -> str:
+    async def purse_gap(self, name: str, method: str, state: Parent) -> tuple[str, PurseGap | None]:
         """Balance arithmetic: empty if the purse holds exactly what it held before our first order less what the
         record says was sold from it, fees taken in coins included, with nothing locked beyond our known open orders;
-        else the difference."""
-        return (await self.purse_gap(name, method, state))[0]
-
-    async def purse_gap(self, name: str, method: str, state: Parent) -> tuple[str, PurseGap | None]:
-        """The same, with the difference as numbers where there is one."""
+        else the difference, also as numbers where it is known to be one."""
         account = self.account(name, method)
         before = state.purses.get((name, account))
         if before is None:
             return f"no balance of {account} was recorded before the first order", None
         methods = self._methods(name, account)
-        elsewhere = self._sold_elsewhere(name, methods, state)
+        elsewhere, most = self._sold_elsewhere(name, methods, state), self._most(name, account, methods, state)
         balances = await self.seats[name].venue.balances()
-        if elsewhere is None or elsewhere != self._sold_elsewhere(name, methods, state):
-            return f"other parent orders are in flight at {name}: what {account} should hold cannot be said", None
         found = [b for b in balances if b.asset == self._asset and b.account == account]
         total = sum((b.free + b.locked for b in found), ZERO)
         locked = sum((b.locked for b in found), ZERO)
-        own = [state.routes[name, method] for method in methods if (name, method) in state.routes]
-        sold = sum((tally.taken(self._asset) for tally in own), elsewhere)
         known = sum(
             (c.qty - c.cum_qty for c in state.open.values() if c.venue == name and c.status is ChildStatus.WORKING),
             state.locked_elsewhere.get((name, account), ZERO),
         )
+        if elsewhere is None or elsewhere != self._sold_elsewhere(name, methods, state):
+            if total == most and locked <= known:
+                return "", None  # nothing has left it that is not in the record, whoever is selling
+            return f"other parent orders are in flight at {name}: what {account} should hold cannot be said", None
+        own = [state.routes[name, method] for method in methods if (name, method) in state.routes]
+        sold = sum((tally.taken(self._asset) for tally in own), elsewhere)
         gap = PurseGap(account=account, total=total - (before - sold), locked=max(locked - known, ZERO))
         if gap.total:
             return f"{account} holds {total}, expected {before - sold}", gap
@@ -140,11 +138,16 @@ class Desk:
 
     def _sold_elsewhere(self, name: str, methods: Sequence[str], state: Parent) -> Decimal | None:
         """What other parent orders sold from the same purse since ours began; ``None`` while that cannot be said."""
-        return sold_since(self._neighbours.read(state), name, methods) if self._neighbours else ZERO
+        return self._neighbours.sold_since(state, name, methods) if self._neighbours else ZERO
+
+    def _most(self, name: str, account: str, methods: Sequence[str], state: Parent) -> Decimal | None:
+        """The most that a purse can hold by the records of all; ``None`` if that cannot be said."""
+        return self._neighbours.most(state, name, account, methods) if self._neighbours else None
 
     def known_trades(self, name: str, state: Parent) -> set[str]:
-        """The trades of a venue that stand in our record or in that of another parent order of the same asset."""
-        others = booked_by(self._neighbours.read(state), name) if self._neighbours else set()
+        """The trades of a venue that stand in our record, and the quotes in that of another parent order of the same
+        asset."""
+        others = self._neighbours.quotes_booked(state, name) if self._neighbours else set()
         return others | {trade_id for venue, trade_id in state.trades if venue == name}
 
     async def refresh(self, name: str, state: Parent) -> None:

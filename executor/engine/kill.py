@@ -14,7 +14,7 @@ from datetime import timedelta
 from adapters.clock import Clock
 from adapters.venue import OrderRef, Unauthorized, Venue, VenueError
 from executor.domain.control import child_scopes
-from executor.domain.events import ControlSet
+from executor.domain.events import ControlSet, ParentFinished
 from executor.domain.orders import Child, ChildStatus
 from executor.domain.parent import Parent
 from executor.engine.control import CONTROL_STREAM, append_as_person, cancel_everything
@@ -45,7 +45,9 @@ async def kill(journal: Journal, clock: Clock, held: ControlSet) -> None:
 def in_scope(journal: Journal, scope: str) -> list[Child]:
     """Every child order of the record that is bound by ``scope`` and might be live at its venue."""
     found: list[Child] = []
-    for stream in journal.streams(stream_of("")):
+    # One that is finished has nothing open: it is not read.
+    ends = journal.last_of(journal.streams(stream_of("")))
+    for stream in [line.stream for line in ends if not isinstance(line.event, ParentFinished)]:
         state = Parent()
         for line in journal.read(stream):
             state.apply(line.event, line.at)

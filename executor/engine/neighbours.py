@@ -3,81 +3,47 @@
 A purse then holds what it held before our first order, less what we sold, less what they sold since. That can be said
 only while none of them has an order in flight at the venue now, and if none had one while our base was read: whether
 the base counts such an order nobody can tell.
+
+To prove that nothing unknown was sold less is needed. A purse never holds more than what it held at some clear reading
+less what the record says was sold since, whoever is selling; so if it holds exactly that, nothing was sold that is not
+in the record yet.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
-from executor.domain.events import ChildIntended
-from executor.domain.money import ZERO, add
 from executor.domain.parent import Parent
+from executor.domain.sales import Sales
 from executor.journal.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """Another parent order: as it was when the reading of our purses began, and as it is. ``crossed``: the venues to
-    which it sent something while they were being read."""
-
-    then: Parent
-    now: Parent
-    crossed: frozenset[str]
-
-
 class Neighbours:
-    """Reads the streams of the others. One that was finished before ours began is read once only."""
+    """Looks at the others, each time as the journal stands then."""
 
     def __init__(self, journal: Journal, own: str) -> None:
         self._journal = journal
-        self._own = own
-        self._past: set[str] = set()
+        self._own = f"parent/{own}"
 
-    def read(self, ours: Parent) -> list[Neighbour]:
-        """Every other parent order of the same asset that was not finished when ours was created."""
-        found: list[Neighbour] = []
-        for stream in self._journal.streams("parent/"):
-            if stream != f"parent/{self._own}" and stream not in self._past:
-                other = self._fold(stream, ours)
-                if other.then.finished or other.now.spec.asset != ours.spec.asset:
-                    self._past.add(stream)
-                else:
-                    found.append(other)
-        return found
+    def _look(self, ours: Parent) -> Sales:
+        return self._journal.sold.look(self._own, ours.spec.asset, ours.purses_at)
 
-    def _fold(self, stream: str, ours: Parent) -> Neighbour:
-        then, now, crossed = Parent(), Parent(), set()
-        for line in self._journal.read(stream):
-            now.apply(line.event, line.at)
-            if ours.purses_at is None:
-                continue
-            began, ended = ours.purses_at
-            if line.at <= began:
-                then.apply(line.event, line.at)
-            elif line.at <= ended and isinstance(line.event, ChildIntended):
-                crossed.add(line.event.venue)
-        return Neighbour(then, now, frozenset(crossed))
+    def names(self, ours: Parent) -> set[str]:
+        """The ids of the other parent orders that may have an order live."""
+        return {each.parent_id for each in self._look(ours).others(self._own, ours.spec.asset)}
 
+    def quotes_booked(self, ours: Parent, venue: str) -> set[str]:
+        """The quote trades of ``venue`` that stand in their records."""
+        return set(self._look(ours).trades.get((ours.spec.asset, venue), ()))
 
-def booked_by(others: Sequence[Neighbour], venue: str) -> set[str]:
-    """The trades of ``venue`` that stand in the records of the others."""
-    return {trade_id for each in others for name, trade_id in each.now.trades if name == venue}
+    def accepts_quotes(self, ours: Parent, venue: str) -> bool:
+        """True while one of them may have accepted a quote of ``venue`` of which the outcome is not in its record."""
+        return self._look(ours).in_flight(self._own, ours.spec.asset, venue, ["rfq"])
 
+    def sold_since(self, ours: Parent, venue: str, methods: Sequence[str]) -> Decimal | None:
+        """What they sold at ``venue`` by ``methods`` since ours was created; ``None`` while that cannot be said."""
+        return self._look(ours).sold_since(self._own, venue, methods)
 
-def sold_since(others: Sequence[Neighbour], venue: str, methods: Sequence[str]) -> Decimal | None:
-    """What the others sold at ``venue`` by ``methods`` since ours was created; ``None`` while that cannot be said."""
-    sold = ZERO
-    for each in others:
-        if venue in each.crossed:
-            return None
-        for state in (each.then, each.now):
-            if any(child.venue == venue for child in state.open.values()):
-                return None
-        for method in methods:
-            sold = add(sold, _sold(each.now, venue, method) - _sold(each.then, venue, method))
-    return sold
-
-
-def _sold(state: Parent, venue: str, method: str) -> Decimal:
-    tally = state.routes.get((venue, method))
-    return tally.taken(state.spec.asset) if tally is not None else ZERO
+    def most(self, ours: Parent, venue: str, account: str, methods: Sequence[str]) -> Decimal | None:
+        """The most that a purse can hold by all records, ours among them; ``None`` where no reading of it is clear, or
+        where there are no others."""
+        return self._look(ours).holds(self._own, venue, account, methods)

@@ -51,23 +51,26 @@ class Reconciler:
         self._desk = desk
         self._clock = clock
         self._orders = orders
-        self._remembered = tuning.remembered
+        self._tuning = tuning
         self._checked: set[str] = set()
 
-    async def run(self) -> None:
+    async def run(self, *, at_start: bool = False) -> None:
         """Compare once with every venue, each on its own. A venue that does not answer is left for the next time, and
-        said."""
-        ends = await asyncio.gather(*(self._compare(name) for name in self._desk.seats), return_exceptions=True)
+        said. ``at_start``: orders that ended long ago are looked at next time, unless a purse does not agree: who takes
+        over in the middle of a sale does not ask for each of them before going on."""
+        names = self._desk.seats
+        ends = await asyncio.gather(*(self._compare(name, at_start) for name in names), return_exceptions=True)
         for fault in ends:
             if isinstance(fault, BaseException):
                 raise fault
         if self._log.state.breach:
             raise GuardHalts("invariant", self._log.state.breach)
 
-    async def _compare(self, name: str) -> None:
+    async def _compare(self, name: str, at_start: bool) -> None:
+        since = self._clock.now() - self._tuning.patience if at_start else None
         try:
             await self._orders_of(name)
-            await self._fills_of(name)
+            await self._fills_of(name, since)
             await self._quotes_of(name)
             await self._balance_of(name)
         except VenueError as error:
@@ -76,7 +79,7 @@ class Reconciler:
     async def _orders_of(self, name: str) -> None:
         seat, state = self._desk.seats[name], self._log.state
         live = await seat.venue.open_orders(seat.symbol)
-        theirs = {each.now.spec.parent_id for each in self._neighbours.read(state)}
+        theirs = self._neighbours.names(state)
         foreign = [
             report.client_order_id or report.venue_order_id
             for report in live
@@ -84,12 +87,14 @@ class Reconciler:
         ]
         await self._break(name, "foreign_order", "live at the venue, not in the record", foreign)
 
-    async def _fills_of(self, name: str) -> None:
-        """Late fills of closed orders are booked. Each closed order is looked at once after its end, and once more
-        when a purse does not agree."""
+    async def _fills_of(self, name: str, since: datetime | None = None) -> None:
+        """Late fills of closed orders are booked. Each order that was closed after ``since`` is looked at once after
+        its end, and once more when a purse does not agree."""
         venue = self._desk.seats[name].venue
         for child in list(self._log.state.children.values()):
             if child.venue != name or child.client_order_id in self._checked or not self._may_have_traded(child):
+                continue
+            if since is not None and child.closed_at is not None and child.closed_at < since:
                 continue
             fills = await venue.fills(ref_of(child))
             await self._orders.book(child, fills)
@@ -102,7 +107,7 @@ class Reconciler:
         """Forget the oldest closed orders of which nothing more is asked. Should a purse not agree later, they are
         read from the journal again."""
         state = self._log.state
-        spare = len(state.children) - self._remembered
+        spare = len(state.children) - self._tuning.remembered
         for child in list(state.children.values()) if spare > 0 else ():
             if spare <= 0:
                 break
@@ -141,12 +146,11 @@ class Reconciler:
             seconds=5
         )
         trades = await cast(RfqVenue, venue).quote_trades(state.spec.asset, state.spec.quote_asset, since)
-        everybody = [state, *(each.now for each in self._neighbours.read(state))]
-        if any(child.venue == name and child.method == "rfq" for each in everybody for child in each.open.values()):
+        ours = any(child.venue == name and child.method == "rfq" for child in state.open.values())
+        if ours or self._neighbours.accepts_quotes(state, name):
             return  # one of these trades may be its own
-        strange = [
-            trade.trade_id for trade in trades if not any((name, trade.trade_id) in each.trades for each in everybody)
-        ]
+        known = self._desk.known_trades(name, state)
+        strange = [trade.trade_id for trade in trades if trade.trade_id not in known]
         await self._break(name, "unknown_trade", "in the venue's ledger, not in the record", strange)
 
     async def _balance_of(self, name: str) -> None:

@@ -244,19 +244,24 @@ class Resolver:
     # --- parts --------------------------------------------------------------------------------------------------
 
     async def _purse_disagrees(self, child: Child) -> str:
-        """Empty if the purse agrees with the record. A fill of another order may be late: it is given a while."""
-        traits = self._desk.seats[child.venue].venue.traits
-        disagreement = ""
-        for _ in range(traits.looks):
+        """Empty if the purse agrees with the record. A fill of another order may be late: it is given a while. Where
+        others sell from it, a moment is waited for in which it holds exactly what all records say."""
+        traits, account = self._desk.seats[child.venue].venue.traits, self._desk.account(child.venue, child.method)
+        if (child.venue, account) not in self._log.state.purses:
+            return f"no balance of {account} was recorded before the first order"
+        give_up = self._clock.now() + self._tuning.patience
+        looks = 0
+        while True:
+            gap, pause = None, self._tuning.poll
             try:
-                disagreement = await self._desk.purse_agrees(child.venue, child.method, self._log.state)
+                disagreement, gap = await self._desk.purse_gap(child.venue, child.method, self._log.state)
             except VenueError as error:
                 disagreement = f"the balance cannot be read: {error}"
-            if not disagreement or not await self._stop.wait_until(
-                self._clock.now() + traits.quiet_period / traits.looks
-            ):
-                break
-        return disagreement
+            if gap is not None:
+                looks, pause = looks + 1, traits.quiet_period / traits.looks
+            over = looks >= traits.looks or self._clock.now() >= give_up
+            if not disagreement or over or not await self._stop.wait_until(self._clock.now() + pause):
+                return disagreement
 
     async def _absent(self, child: Child, evidence: str) -> None:
         await self._log.record(

@@ -121,7 +121,7 @@ class Runner:
             self._desk.check_offsets()
             await self._settle_open()
             self._desk.mark_used(self.log.state)
-            await self._reconciler.run()
+            await self._reconciler.run(at_start=True)
             await self._mark_arrival()
             await self._work_all()
             await self._reconciler.run()

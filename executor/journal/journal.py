@@ -15,6 +15,7 @@ from executor.domain.events import ControlCleared, ControlSet
 from executor.domain.reservation import Reservation
 from executor.errors import JournalFailed
 from executor.journal.line import Line, decode, encode, time_text
+from executor.journal.sold import Sold
 from executor.journal.store import Append, Row
 from executor.journal.store import Store as Store
 
@@ -27,6 +28,7 @@ class Journal:
 
     def __init__(self, store: Store, *, threaded: bool) -> None:
         self._store = store
+        self.sold = Sold(store)
         self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
         self._waiting: list[tuple[Append, asyncio.Future[None]]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -95,6 +97,14 @@ class Journal:
     def streams(self, prefix: str) -> list[str]:
         """All streams whose name begins with ``prefix``."""
         return self._store.streams(prefix)
+
+    def first_of(self, streams: Sequence[str]) -> Iterator[Line]:
+        """The first event of each of ``streams``."""
+        return (decode(text) for text in self._store.edges(streams, last=False))
+
+    def last_of(self, streams: Sequence[str]) -> Iterator[Line]:
+        """The last event of each of ``streams``."""
+        return (decode(text) for text in self._store.edges(streams, last=True))
 
     async def aclose(self) -> None:
         """Wait for what is being written, then close the store."""

@@ -6,12 +6,13 @@ over a cap, or on what is outdated is refused.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 
 from executor.domain.control import Hold
 from executor.domain.reservation import Reservation
 from executor.errors import CapReached, Held, Stopped, TakenOver
 from executor.journal.journal import Journal
-from executor.journal.line import Line
+from executor.journal.line import Line, decode
 from executor.journal.store import Append, Row, counted, outdated
 
 
@@ -74,6 +75,22 @@ class MemoryStore:
     def streams(self, prefix: str) -> list[str]:
         return [stream for stream in self._lines if stream.startswith(prefix)]
 
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        found = [self._lines[stream] for stream in streams if self._lines.get(stream)]
+        return iter([held[max(held) if last else min(held)] for held in found])
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        names = list(islice(self._lines, after, None))  # a stream's place is here among streams, not among events
+        return [name for name in names if name.startswith("parent/")], len(self._lines)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        wanted = set(kinds)
+        for stream, after in known.items():
+            held = self._lines.get(stream, {})
+            for version in range(after + 1, max(held, default=0) + 1):
+                if decode(held[version]).kind in wanted:
+                    yield held[version]
+
     def close(self) -> None:
         """Nothing to close: the next process finds what was committed."""
 
@@ -92,6 +109,12 @@ class _CountingStore(MemoryStore):
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         return iter(()) if _counted_only(stream) else super().read(stream, after)
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        return super().edges([stream for stream in streams if not _counted_only(stream)], last=last)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        return super().news({stream: known[stream] for stream in known if not _counted_only(stream)}, kinds)
 
 
 class CountingJournal(Journal):

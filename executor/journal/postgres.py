@@ -5,7 +5,8 @@ holds no lock, and a batch is there whole or not at all. The statements and the 
 ``executor.journal.sql``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count
@@ -105,6 +106,18 @@ class PostgresStore:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         return self._reading.streams(prefix)
 
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        """The first or the last line of each of ``streams``."""
+        return self._reading.edges(streams, last=last)
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        """The parent orders' streams that begin after this place in the record, and the last place."""
+        return self._reading.begun(after)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds after the version that is known of each stream."""
+        return self._reading.news(known, kinds)
+
     def close(self) -> None:
         """Close both connections."""
         self._reading.close()
@@ -136,6 +149,26 @@ class PostgresReading:
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         return [stream for (stream,) in self._link.ask(sql.STREAMS.postgres, {"prefix": prefix})]
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        """The first or the last line of each of ``streams``."""
+        statement = sql.LAST_LINES if last else sql.FIRST_LINES
+        return (line for (line,) in self._link.ask(statement.postgres, (list(streams),)))
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        """The parent orders' streams that begin after this place in the record, and the last place."""
+        ((last,),) = self._link.ask(sql.LAST_SEQ)
+        return [stream for (stream,) in self._link.ask(sql.BEGUN.postgres, (after,))], last
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds after the version that is known of each stream, in pages of each."""
+        asked = dict(known)
+        while asked:
+            page = self._link.ask(sql.NEWS.postgres, (list(asked), list(asked.values()), list(kinds), _PAGE))
+            yield from (line for _, _, line in page)
+            came = Counter(stream for stream, _, _ in page)
+            last = {stream: version for stream, version, _ in page}
+            asked = {stream: last[stream] for stream, lines in came.items() if lines == _PAGE}
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""

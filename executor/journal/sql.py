@@ -131,6 +131,47 @@ STREAMS = Sql(
         WHERE starts_with(named.stream, %(prefix)s) ORDER BY events.seq
     """,
 )
+# Stream by stream along the index, so that what they cost grows with the streams that are asked for alone.
+FIRST_LINES = Sql(
+    sqlite="SELECT line FROM json_each(?) AS asked CROSS JOIN events ON stream = asked.value AND version = 1",
+    postgres="SELECT line FROM events WHERE stream = ANY (%s::text[]) AND version = 1",
+)
+LAST_LINES = Sql(
+    sqlite="""
+        SELECT line FROM json_each(?) AS asked CROSS JOIN events ON stream = asked.value
+        AND version = (SELECT max(version) FROM events WHERE stream = asked.value)
+    """,
+    postgres="""
+        SELECT line FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
+            SELECT line FROM events WHERE stream = asked.name ORDER BY version DESC LIMIT 1
+        ) AS found
+    """,
+)
+LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM events"
+BEGUN = Sql(
+    sqlite="""
+        SELECT stream FROM events
+        WHERE seq > ? AND version = 1 AND stream >= 'parent/' AND stream < 'parent0' ORDER BY seq
+    """,
+    postgres="""
+        SELECT stream FROM events
+        WHERE seq > %s AND version = 1 AND stream >= 'parent/' AND stream < 'parent0' ORDER BY seq
+    """,
+)
+NEWS = Sql(
+    sqlite="""
+        SELECT line FROM json_each(?) AS known CROSS JOIN events ON stream = known.key AND version > known.value
+        WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY stream, version
+    """,
+    postgres="""
+        SELECT known.stream, found.version, found.line
+        FROM unnest(%s::text[], %s::bigint[]) AS known (stream, version) CROSS JOIN LATERAL (
+            SELECT version, line FROM events
+            WHERE stream = known.stream AND version > known.version AND kind = ANY (%s::text[])
+            ORDER BY version LIMIT %s
+        ) AS found ORDER BY known.stream, found.version
+    """,
+)
 HOLDS = Sql(
     sqlite="SELECT scope, action, cancel, who, why, at FROM holds ORDER BY action, scope",
     postgres="""

@@ -7,9 +7,10 @@ file beside the journal.
 """
 
 import fcntl
+import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -188,6 +189,18 @@ class SqliteStore:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         return self._reader.streams(prefix)
 
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        """The first or the last line of each of ``streams``."""
+        return self._reader.edges(streams, last=last)
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        """The parent orders' streams that begin after this place in the record, and the last place."""
+        return self._reader.begun(after)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds after the version that is known of each stream."""
+        return self._reader.news(known, kinds)
+
 
 class SqliteReading:
     """Looks at a journal file over a connection of its own."""
@@ -210,6 +223,24 @@ class SqliteReading:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         with self._reading():
             return [stream for (stream,) in self._db.execute(sql.STREAMS.sqlite, (prefix,))]
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        """The first or the last line of each of ``streams``."""
+        statement = sql.LAST_LINES if last else sql.FIRST_LINES
+        with self._reading():
+            yield from (line for (line,) in self._db.execute(statement.sqlite, (json.dumps(streams),)))
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        """The parent orders' streams that begin after this place in the record, and the last place."""
+        with self._reading():
+            ((last,),) = self._db.execute(sql.LAST_SEQ).fetchall()
+            return [stream for (stream,) in self._db.execute(sql.BEGUN.sqlite, (after,))], last
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds after the version that is known of each stream."""
+        asked = (json.dumps(known), json.dumps(kinds))
+        with self._reading():
+            yield from (line for (line,) in self._db.execute(sql.NEWS.sqlite, asked))
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""

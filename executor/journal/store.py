@@ -1,6 +1,7 @@
 """What a journal keeps and what it asks of a database: rows, appends, and the two interfaces that both stores offer."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -10,6 +11,9 @@ from executor.domain.money import ZERO, add, plain
 from executor.domain.reservation import Reservation
 from executor.errors import CapReached, JournalFailed, Outdated, Stopped
 
+SETTLED = timedelta(seconds=60)
+"""After this no statement is under way any more that has been given its place in the record: twice as long as a
+database lets one run."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -76,6 +80,18 @@ class Reading(Protocol):
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
 
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        """The first line of each of ``streams``, or the last; those that are not there are left out."""
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        """The parent orders' streams whose first event has a place after ``after`` in the record, and the place of the
+        last event of all. Of two writers the one that was given its place first may be seen last: who goes on from
+        that answer asks once more from where a writer can still have been then (``SETTLED``)."""
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds after the version that is ``known`` of each stream, in order within a stream. What
+        was durable when this was called is there."""
+
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""
 
@@ -101,5 +117,11 @@ class Store(Protocol):
     def read(self, stream: str, after: int = 0) -> Iterator[str]: ...
 
     def streams(self, prefix: str) -> list[str]: ...
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]: ...
+
+    def begun(self, after: int) -> tuple[list[str], int]: ...
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]: ...
 
     def close(self) -> None: ...

@@ -99,6 +99,15 @@ class FaultyStore:
     def streams(self, prefix: str) -> list[str]:
         return self._inner.streams(prefix)
 
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        return self._inner.edges(streams, last=last)
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        return self._inner.begun(after)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        return self._inner.news(known, kinds)
+
     def close(self) -> None:
         self._inner.close()
 

@@ -140,15 +140,24 @@ class Roster:
         """What nobody runs and is not done."""
         return [WaitingWork(*row) for row in self._link.ask(sql.WAITING)]
 
-    def take_turns(self, key: str, every: timedelta, count: int) -> timedelta:
-        """``count`` turns in a row, one every ``every``: how long from now the first of them is."""
-        ((wait,),) = self._link.ask(sql.TAKE_TURNS, {"key": key, "every": every, "count": count})
-        found: timedelta = wait
-        return found
+    def take_turns(self, account: str, kind: str, every: timedelta, count: int) -> tuple[timedelta, timedelta]:
+        """``count`` turns in a row, one every ``every``: how long from now the first of them is, and for how long the
+        account must still be left alone."""
+        values = {"key": f"{account}/{kind}", "every": every, "count": count, "pause": _pause(account)}
+        ((wait, pause),) = self._link.ask(sql.TAKE_TURNS, values)
+        return wait, pause
+
+    def pause(self, account: str, least: timedelta) -> None:
+        """Nobody may use the account for ``least``."""
+        self._link.ask(sql.PAUSE, (_pause(account), least))
 
     def close(self) -> None:
         """Close the connection."""
         self._link.close()
+
+
+def _pause(account: str) -> str:
+    return f"{account}/pause"
 
 
 def _column(rows: Iterable[tuple[Any, ...]]) -> list[str]:

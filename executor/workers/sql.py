@@ -147,11 +147,18 @@ WAITING = """
 
 # --- turns -----------------------------------------------------------------------------------------------------------
 
-# ``count`` turns in a row, one every ``every``; the answer is how long from now the first of them is.
+# ``count`` turns in a row, one every ``every``; the answer is how long from now the first of them is, and for how long
+# the account must still be left alone, if a venue has said so to any of those who use it.
 TAKE_TURNS = """
     WITH wanted AS (SELECT %(every)s::interval AS every, clock_timestamp() AS at)
     INSERT INTO turns AS t (key, free_at) SELECT %(key)s, at + every * %(count)s FROM wanted
     ON CONFLICT (key) DO UPDATE SET
         free_at = greatest(t.free_at, clock_timestamp()) + %(every)s::interval * %(count)s
-    RETURNING t.free_at - %(every)s::interval * %(count)s - clock_timestamp()
+    RETURNING t.free_at - %(every)s::interval * %(count)s - clock_timestamp(),
+        greatest((SELECT free_at - clock_timestamp() FROM turns WHERE key = %(pause)s), interval '0')
+"""
+PAUSE = """
+    INSERT INTO turns AS t (key, free_at) VALUES (%s, clock_timestamp() + %s::interval)
+    ON CONFLICT (key) DO UPDATE SET free_at = greatest(t.free_at, excluded.free_at)
+    RETURNING key
 """

@@ -5,6 +5,8 @@ theirs in one statement. A turn that could not be used in time (the process was 
 sent late, it would stand too close to the next one. For that much lateness the spacing is wider than the documented
 rate by ``SLACK`` in every second.
 
+A pause that a venue asks one of them for (429, 418) is kept by all: each hears of it with its next turn.
+
 While the database does not answer, readings and cancellations go on alone, at the share of the rate that everybody
 would have if all were alone: taking orders off must not wait for a database.
 """
@@ -17,9 +19,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
+import structlog
+
 from adapters.clock import steady
 from executor.errors import JournalFailed
+from executor.log_events import LogEvent
 from executor.workers.roster import Roster
+
+log = structlog.get_logger()
 
 SLACK = timedelta(milliseconds=200)
 _LATE = SLACK / 2
@@ -33,8 +40,8 @@ the venue for a higher one."""
 class Turns(Protocol):
     """Lets requests of one kind through at a rate."""
 
-    async def acquire(self) -> None:
-        """Wait for this request's turn."""
+    async def acquire(self) -> timedelta:
+        """Wait for this request's turn; for how long the account must still be left alone, usually not at all."""
 
 
 class SharedTurns:
@@ -46,15 +53,27 @@ class SharedTurns:
         self._roster = roster
         self._thread = ThreadPoolExecutor(1, "turns")
 
-    def of(self, account: str) -> Callable[[str, Decimal], Turns]:
-        """What makes the turns of ``account`` for each kind of request."""
-        return lambda kind, per_second: _Line(self, f"{account}/{kind}", per_second)
+    def of(self, account: str) -> "SharedAccount":
+        """An account as all workers see it."""
+        return SharedAccount(account, self)
 
-    async def take(self, key: str, every: timedelta, count: int) -> timedelta:
-        """``count`` turns; when the first of them is, by the steady clock. Raises ``JournalFailed``."""
+    async def take(self, account: str, kind: str, every: timedelta, count: int) -> tuple[timedelta, timedelta]:
+        """``count`` turns; when the first of them is and until when the account must be left alone, by the steady
+        clock. Raises ``JournalFailed``."""
         loop = asyncio.get_running_loop()
-        wait = await loop.run_in_executor(self._thread, self._roster.take_turns, key, every, count)
-        return steady() + wait
+        wait, pause = await loop.run_in_executor(self._thread, self._roster.take_turns, account, kind, every, count)
+        now = steady()
+        return now + wait, now + pause
+
+    def tell(self, account: str, least: timedelta) -> None:
+        """Tell all workers to leave the account alone."""
+        self._thread.submit(self._tell, account, least)
+
+    def _tell(self, account: str, least: timedelta) -> None:
+        try:
+            self._roster.pause(account, least)
+        except JournalFailed as error:  # each of them will be told by the venue itself
+            log.warning(LogEvent.WORKER_UNSURE, account=account, error=str(error))
 
     def close(self) -> None:
         """Give out no more."""
@@ -62,42 +81,65 @@ class SharedTurns:
         self._roster.close()
 
 
+class SharedAccount:
+    """One account of a venue, which all workers use."""
+
+    def __init__(self, name: str, shared: SharedTurns) -> None:
+        self.name = name
+        self.shared = shared
+        self.closed_until = timedelta(0)
+
+    def turns(self, kind: str, per_second: Decimal) -> Turns:
+        """The turns that all take together for requests of one kind."""
+        return _Line(self, kind, per_second)
+
+    def pause(self, least: timedelta) -> None:
+        """The venue wants to be left alone by all of them for ``least``."""
+        self.closed_until = max(self.closed_until, steady() + least)
+        self.shared.tell(self.name, least)
+
+
 class _Line:
     """The requests of one kind that wait for their turns."""
 
-    def __init__(self, shared: SharedTurns, key: str, per_second: Decimal) -> None:
-        self._shared = shared
-        self._key = key
+    def __init__(self, account: SharedAccount, kind: str, per_second: Decimal) -> None:
+        self._account = account
+        self._kind = kind
         self._every = timedelta(microseconds=math.ceil((timedelta(seconds=1) + SLACK) // _US / per_second))
-        self._alone = shared.alone(per_second / _ALONE)
+        self._alone = account.shared.alone(per_second / _ALONE)
         self._waiting: list[asyncio.Future[timedelta | None]] = []
         self._asking: asyncio.Task[None] | None = None
 
-    async def acquire(self) -> None:
-        """Wait for this request's turn."""
+    async def acquire(self) -> timedelta:
+        """Wait for this request's turn; for how long the account must still be left alone."""
         while True:
             place: asyncio.Future[timedelta | None] = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
             if self._asking is None:
-                self._asking = asyncio.create_task(self._ask(), name=f"turns-{self._key}")
+                self._asking = asyncio.create_task(self._ask(), name=f"turns-{self._account.name}-{self._kind}")
             turn = await place
             if turn is None:
                 await self._alone.acquire()
-                return
+                return self._pause()
             if (left := (turn - steady()).total_seconds()) > 0:
                 await asyncio.sleep(left)
             if steady() - turn <= _LATE:
-                return
+                return self._pause()
+
+    def _pause(self) -> timedelta:
+        return max(self._account.closed_until - steady(), timedelta(0))
 
     async def _ask(self) -> None:
         try:
             while self._waiting:
                 places, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 try:
-                    first = await self._shared.take(self._key, self._every, len(places))
+                    asked = (self._account.name, self._kind, self._every, len(places))
+                    first, closed_until = await self._account.shared.take(*asked)
                 except JournalFailed:
                     turns: list[timedelta | None] = [None] * len(places)
                 else:
+                    self._account.closed_until = max(self._account.closed_until, closed_until)
                     turns = [first + self._every * number for number in range(len(places))]
                 for place, turn in zip(places, turns, strict=True):
                     if not place.done():  # else whoever waited has gone

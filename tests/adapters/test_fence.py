@@ -37,15 +37,22 @@ class Wire:
     async def run(self, act: Callable[["Client"], Awaitable[Any]]) -> Any:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        client = FencedClient(
-            lambda: self.answers.pop(0) if self.answers else False, lambda _, rate: Spacing(rate), timeout=5
-        )
+        client = FencedClient(lambda: self.answers.pop(0) if self.answers else False, Alone(), timeout=5)
         try:
             return await act(Client(client, url))
         finally:
             await client.aclose()
             server.close()
             await server.wait_closed()
+
+
+class Alone:
+    """An account that nobody else uses."""
+
+    def turns(self, _kind: str, per_second: Decimal) -> Spacing:
+        return Spacing(per_second)
+
+    def pause(self, least: timedelta) -> None: ...
 
 
 class Client:

@@ -1,7 +1,7 @@
 """Runs one parent order over scripted venues under virtual time, and says whether record and venues agree."""
 
 import functools
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -87,6 +87,18 @@ class MemoryStore:
 
     def streams(self, prefix: str) -> list[str]:
         return [row.stream for row in self.rows if row.version == 1 and row.stream.startswith(prefix)]
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        found: dict[str, str] = {}
+        for row in self.rows:
+            found[row.stream] = row.line if last else found.get(row.stream, row.line)
+        return iter([found[stream] for stream in streams if stream in found])
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        return [row.stream for row in self.rows[after:] if row.version == 1], len(self.rows)
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        return iter([row.line for row in self.rows if row.kind in kinds and row.version > known.get(row.stream, 2**62)])
 
     def close(self) -> None: ...
 

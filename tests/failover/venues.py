@@ -1,6 +1,7 @@
 """A mocked HashKey on a socket, as a process of its own, that asks the journal about every order that arrives.
 
-``python -m tests.failover.venues PORT JOURNAL``. An order whose intent is not durable at the moment at which it arrives
+``python -m tests.failover.venues DOORS JOURNAL``. It has a door of its own for each worker, so that it knows who sent
+what; it says their ports when it listens. An order whose intent is not durable at the moment at which it arrives
 is a fault, and so is an id that comes twice. While the database is away the question is kept for later.
 ``GET /seen`` tells what was seen.
 """
@@ -34,13 +35,13 @@ class Seen:
         self._url = journal.replace("+psycopg", "", 1)
         self._db: psycopg.Connection[Any] | None = None
         self._later: list[str] = []
-        self.orders: list[tuple[str, str]] = []  # when it arrived, and its id
+        self.orders: list[tuple[str, str, int]] = []  # when it arrived, its id, and at which port
         self.requests: list[float] = []
         self.unjournalled: list[str] = []
 
-    def order(self, client_order_id: str) -> None:
+    def order(self, client_order_id: str, port: int) -> None:
         """An order has arrived."""
-        self.orders.append((datetime.now(UTC).isoformat(), client_order_id))
+        self.orders.append((datetime.now(UTC).isoformat(), client_order_id, port))
         self._later.append(client_order_id)
         self.ask()
 
@@ -60,7 +61,7 @@ class Seen:
             self._later.pop(0)
 
 
-async def serve(port: int, journal: str) -> None:
+async def serve(doors: int, journal: str) -> None:
     """Serve until killed."""
     clock = SystemClock()
     credits = [Credit("hashkey", "trading", "BTC", Decimal(600))]
@@ -79,16 +80,16 @@ async def serve(port: int, journal: str) -> None:
             async def again() -> Any:
                 return message
 
-            seen.order(parse_qs(message["body"].decode())["newClientOrderId"][0])
+            seen.order(parse_qs(message["body"].decode())["newClientOrderId"][0], scope["server"][1])
             await app(scope, again, send)
         else:
             await app(scope, receive, send)
 
-    listener = _listen(port)
-    sys.stdout.write("listening\n")
+    listeners = [_listen(0) for _ in range(doors)]
+    sys.stdout.write(" ".join(str(each.getsockname()[1]) for each in listeners) + "\n")
     sys.stdout.flush()
     config = uvicorn.Config(watched, lifespan="off", log_config=None, access_log=False)
-    await uvicorn.Server(config).serve(sockets=[listener])
+    await uvicorn.Server(config).serve(sockets=listeners)
 
 
 def _busiest(moments: list[float]) -> int:

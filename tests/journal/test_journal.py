@@ -1,7 +1,7 @@
 """The one writer: durable before it returns, many appends in few commits, and silent for ever after a failure."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,6 +39,15 @@ class Spy:
 
     def streams(self, prefix: str) -> list[str]:
         return [prefix]
+
+    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
+        return iter(())
+
+    def begun(self, after: int) -> tuple[list[str], int]:
+        return [], after
+
+    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
+        return iter(())
 
     def close(self) -> None:
         self.closed = True

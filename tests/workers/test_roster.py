@@ -181,10 +181,18 @@ def test_the_tables_are_made_again_from_the_journal(desk: Desk) -> None:
 
 def test_turns_are_given_out_once_and_evenly(desk: Desk) -> None:
     every = timedelta(seconds=10)
-    first = desk.roster.take_turns("osl/orders", every, 1)
-    assert first <= NOW
-    waits = [desk.roster.take_turns("osl/orders", every, count) for count in (1, 3, 2)]
+    first, pause = desk.roster.take_turns("osl", "orders", every, 1)
+    assert first <= NOW == pause
+    waits = [desk.roster.take_turns("osl", "orders", every, count)[0] for count in (1, 3, 2)]
     # Each begins where the one before it ended, less the time that has gone by meanwhile.
     assert [round(wait / every) for wait in waits] == [1, 2, 5]
     assert all(wait <= every * number for wait, number in zip(waits, (1, 2, 5), strict=True))
-    assert desk.roster.take_turns("osl/queries", every, 1) <= NOW
+    assert desk.roster.take_turns("osl", "queries", every, 1)[0] <= NOW
+
+
+def test_a_pause_holds_for_the_account_until_its_end_and_a_shorter_one_does_not_end_it(desk: Desk) -> None:
+    minute = timedelta(minutes=1)
+    desk.roster.pause("osl", minute)
+    desk.roster.pause("osl", timedelta(seconds=1))
+    assert minute / 2 < desk.roster.take_turns("osl", "orders", NOW, 1)[1] <= minute
+    assert desk.roster.take_turns("hashkey", "orders", NOW, 1)[1] == NOW

@@ -15,7 +15,8 @@ from adapters.hashkey import HashKey
 from adapters.mock.exchange import MockExchange
 from adapters.mock.hashkey_face import hashkey_face
 from adapters.mock.world import MockWorld, WorldSpec, world_start
-from adapters.transport import Spacing
+from adapters.transport import Spacing, Transport
+from adapters.venue import Throttled
 from config.settings import TEMPLATES, adapter_settings, load_profile
 from executor.journal.open import open_store
 from executor.workers.roster import Roster
@@ -84,6 +85,44 @@ def test_without_shared_turns_they_do_not(rosters: list[Roster]) -> None:
     assert asyncio.run(ask(wire, [None, None, None])) != []
 
 
+def test_a_pause_that_one_is_asked_for_is_kept_by_all(rosters: list[Roster]) -> None:
+    """The second worker has had no refusal itself: it hears of the pause before it sends, and sends nothing."""
+    shared = [SharedTurns(roster, Spacing) for roster in rosters]
+    arrived: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        arrived.append(request.url.path)
+        return httpx.Response(429, headers={"retry-after": "60"}) if len(arrived) == 1 else httpx.Response(200, json={})
+
+    def transport(turns: SharedTurns, account: str) -> Transport:
+        client = FencedClient(lambda: True, turns.of(account), transport=httpx.MockTransport(answer))
+        return Transport(
+            "venue",
+            client,
+            SystemClock(),
+            queries_per_second=Decimal(1000),
+            orders_per_second=Decimal(1000),
+            timeout=timedelta(minutes=1),
+            throttle_pause=timedelta(minutes=1),
+        )
+
+    async def main() -> None:
+        first, second = transport(shared[0], "osl"), transport(shared[1], "osl")
+        with pytest.raises(Throttled):
+            await first.read(lambda: httpx.Request("GET", "http://venue/first"))
+        await shared[0].take("nobody", "queries", NOW, 1)  # what was said to the database before is said by now
+        for call in (second.read, second.write):
+            with pytest.raises(Throttled, match="waiting out") as refused:
+                await call(lambda: httpx.Request("GET", "http://venue/second"))
+            assert refused.value.retry_after > timedelta(seconds=30)
+        await transport(shared[2], "hashkey").read(lambda: httpx.Request("GET", "http://venue/other"))
+
+    asyncio.run(main())
+    assert arrived == ["/first", "/other"]
+    for turns in shared:
+        turns.close()
+
+
 def test_without_the_database_each_goes_on_alone_and_slowly(postgres_server: Server, rosters: list[Roster]) -> None:
     asked: list[Decimal] = []
 
@@ -94,7 +133,7 @@ def test_without_the_database_each_goes_on_alone_and_slowly(postgres_server: Ser
     turns = SharedTurns(rosters[0], alone)
 
     async def once() -> None:
-        await turns.of("hashkey")("orders", Decimal(1000)).acquire()
+        await turns.of("hashkey").turns("orders", Decimal(1000)).acquire()
 
     postgres_server.stop()
     try:

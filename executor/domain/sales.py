@@ -1,0 +1,254 @@
+"""What the parent orders of a journal have sold and have in flight, each as the others need to know it.
+
+They share purses and ledgers. A purse holds what it held when it was read, less what has been sold from it since; so
+for each reading it is kept what all of them had sold by then, and how many had an order on its way while it was made:
+whether the reading counts such an order nobody can tell.
+
+What was sold is what left the purse: fees that a venue takes in coins are part of it.
+
+All of it is sums that move with each event. Nothing here grows with the orders that have ended, but for the trade ids
+of quotes, of which there are few, and a list of the last minutes.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import accumulate
+
+from executor.domain.events import (
+    ChildClosed,
+    ChildIntended,
+    ChildNotSent,
+    ChildRejected,
+    ChildResolved,
+    ChildSettled,
+    Event,
+    FillRecorded,
+    ParentCreated,
+    ParentFinished,
+    PursesRead,
+)
+from executor.domain.money import ZERO, add
+
+KEPT = timedelta(minutes=10)
+"""A purse is read and written down well within this. A reading that took longer proves nothing to anybody."""
+
+Place = tuple[str, str]  # asset and venue
+Route = tuple[str, str, str]  # asset, venue and method
+
+_ENDS = (ChildClosed, ChildRejected, ChildNotSent, ChildSettled)
+_READ = (ParentCreated, PursesRead, ChildIntended, ChildResolved, FillRecorded, ParentFinished, *_ENDS)
+KINDS = tuple(kind.__name__ for kind in _READ)
+"""The events that are read here; no other matters to the neighbours."""
+
+
+@dataclass(slots=True)
+class Seller:
+    """One parent order. ``open`` maps client order id to the venue and method of what may be in flight."""
+
+    parent_id: str
+    asset: str
+    version: int = 0
+    finished_at: datetime | None = None
+    open: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sold: dict[Route, Decimal] = field(default_factory=dict)
+    quotes: set[str] = field(default_factory=set)  # the client order ids that accepted one
+
+
+@dataclass(slots=True)
+class Reading:
+    """The purses of one parent order as they were read between two moments. ``sold``: what everybody had sold when it
+    began; ``crossed``: how many had an order in flight at a venue meanwhile. ``known`` is false where that was too
+    long ago to be told."""
+
+    asset: str
+    began: datetime
+    ended: datetime
+    totals: dict[tuple[str, str], Decimal] = field(default_factory=dict)  # venue and account
+    sold: dict[Route, Decimal] = field(default_factory=dict)
+    crossed: Counter[str] = field(default_factory=Counter)
+    known: bool = False
+
+
+class Sales:
+    """All parent orders whose events were taken in. Events of one stream come in order; streams may come mixed."""
+
+    def __init__(self) -> None:
+        self.sellers: dict[str, Seller] = {}  # by stream
+        self.readings: dict[str, Reading] = {}  # by stream
+        self.trades: dict[Place, set[str]] = {}  # of quotes
+        self.sold: dict[Route, Decimal] = {}
+        self._fills: dict[Route, list[tuple[datetime, Decimal]]] = {}  # of the last minutes
+        self._sent: dict[Place, list[datetime]] = {}
+        self._ended: dict[Place, list[datetime]] = {}
+        self._forgotten: Counter[Place] = Counter()  # sent and not ended by the time from which the lists are kept
+        self._kept_from = datetime.min.replace(tzinfo=UTC)
+        self._newest = self._kept_from  # event
+        self._last_reading = self._kept_from
+        self._fresh: list[str] = []
+
+    # --- news ---------------------------------------------------------------------------------------------------
+
+    def apply(self, stream: str, version: int, event: Event, at: datetime) -> None:
+        """Take one event in, once."""
+        if isinstance(event, ParentCreated):
+            self.sellers[stream] = Seller(event.parent_id, event.asset)
+        seller = self.sellers[stream]
+        if version <= seller.version:
+            return
+        seller.version = version
+        self._newest = max(self._newest, at)
+        if isinstance(event, PursesRead):
+            self._read(stream, seller, event, at)
+        elif isinstance(event, ChildIntended):
+            self._send(seller, event, at)
+        elif isinstance(event, FillRecorded):
+            self._fill(seller, event, at)
+        elif isinstance(event, ParentFinished):
+            seller.finished_at = at
+        elif isinstance(event, _ENDS) or (isinstance(event, ChildResolved) and not event.found):
+            self._end(seller, event.client_order_id, at)
+
+    def read_by(self, stream: str, asset: str, began: datetime, ended: datetime) -> None:
+        """A parent order whose own stream is not taken in has read its purses."""
+        if stream not in self.readings:
+            self.readings[stream] = Reading(asset, began, ended)
+            self._fresh.append(stream)
+
+    def _read(self, stream: str, seller: Seller, event: PursesRead, at: datetime) -> None:
+        self.read_by(stream, seller.asset, event.began_at or at, event.ended_at or at)
+        self.readings[stream].totals |= {(event.venue, account): total for account, total in event.totals.items()}
+
+    def _send(self, seller: Seller, event: ChildIntended, at: datetime) -> None:
+        seller.open[event.client_order_id] = (event.venue, event.method)
+        if event.method == "rfq":
+            seller.quotes.add(event.client_order_id)
+        self._sent.setdefault((seller.asset, event.venue), []).append(at)
+        for reading in self._touched(seller.asset, at):
+            if at <= reading.ended:
+                reading.crossed[event.venue] += 1
+
+    def _end(self, seller: Seller, client_order_id: str, at: datetime) -> None:
+        venue, _ = seller.open.pop(client_order_id, ("", ""))
+        if not venue:
+            return
+        self._ended.setdefault((seller.asset, venue), []).append(at)
+        for reading in self._touched(seller.asset, at):
+            if at <= reading.began:
+                reading.crossed[venue] -= 1
+
+    def _fill(self, seller: Seller, event: FillRecorded, at: datetime) -> None:
+        method = "rfq" if event.client_order_id in seller.quotes else "book"
+        route = (seller.asset, event.venue, method)
+        taken = add(event.qty, event.fee) if event.fee_asset == seller.asset else event.qty
+        seller.sold[route] = add(seller.sold.get(route, ZERO), taken)
+        self.sold[route] = add(self.sold.get(route, ZERO), taken)
+        if method == "rfq":
+            self.trades.setdefault(route[:2], set()).add(event.trade_id)
+        self._fills.setdefault(route, []).append((at, taken))
+        for reading in self._touched(seller.asset, at):
+            if at <= reading.began:
+                reading.sold[route] = add(reading.sold.get(route, ZERO), taken)
+
+    def _touched(self, asset: str, at: datetime) -> Iterable[Reading]:
+        """The settled readings that an event of this time may concern: nearly always none, for news is new."""
+        if at > self._last_reading:
+            return ()
+        return [each for each in self.readings.values() if each.known and each.asset == asset]
+
+    def settle(self) -> None:
+        """All news of this look is in: say what stood at each reading that is new, and forget what is old."""
+        if self._fresh:
+            for times in (*self._sent.values(), *self._ended.values(), *self._fills.values()):
+                times.sort()  # type: ignore[attr-defined]
+            sums = {
+                route: [*accumulate((qty for _, qty in fills), add, initial=ZERO)]
+                for route, fills in self._fills.items()
+            }
+            for reading in (self.readings[stream] for stream in self._fresh):
+                self._place(reading, sums)
+            self._fresh.clear()
+        if self._newest - self._kept_from > 2 * KEPT:
+            self._forget(self._newest - KEPT)
+
+    def _place(self, reading: Reading, sums: dict[Route, list[Decimal]]) -> None:
+        if reading.began < self._kept_from:
+            return
+        for route, fills in self._fills.items():
+            if route[0] == reading.asset:
+                later = sums[route][-1] - sums[route][bisect_right(fills, reading.began, key=lambda fill: fill[0])]
+                reading.sold[route] = self.sold[route] - later
+        for place, sent in self._sent.items():
+            if place[0] == reading.asset:
+                over = bisect_right(self._ended.get(place, []), reading.began)
+                reading.crossed[place[1]] = self._forgotten[place] + bisect_right(sent, reading.ended) - over
+        reading.known = True
+        self._last_reading = max(self._last_reading, reading.ended)
+
+    def _forget(self, before: datetime) -> None:
+        for place, sent in self._sent.items():
+            ended = self._ended.setdefault(place, [])
+            self._forgotten[place] += sum(at < before for at in sent) - sum(at < before for at in ended)
+            sent[:] = [at for at in sent if at >= before]
+            ended[:] = [at for at in ended if at >= before]
+        for fills in self._fills.values():
+            fills[:] = [fill for fill in fills if fill[0] >= before]
+        for stream in [name for name, each in self.sellers.items() if each.finished_at and each.finished_at < before]:
+            del self.sellers[stream]
+        self._kept_from = before
+
+    # --- questions ----------------------------------------------------------------------------------------------
+
+    def others(self, own: str, asset: str) -> list[Seller]:
+        """The other parent orders of the asset that are not finished, or were until a moment ago."""
+        return [
+            each
+            for stream, each in self.sellers.items()
+            if stream != own
+            and each.asset == asset
+            and (each.finished_at is None or self._newest - each.finished_at <= KEPT)
+        ]
+
+    def in_flight(self, own: str, asset: str, venue: str, methods: Iterable[str] = ("book", "rfq")) -> bool:
+        """True while another parent order may have an order under way at ``venue``."""
+        wanted = {(venue, method) for method in methods}
+        return any(not wanted.isdisjoint(each.open.values()) for each in self.others(own, asset))
+
+    def sold_since(self, own: str, venue: str, methods: Iterable[str]) -> Decimal | None:
+        """What the others have sold at ``venue`` by ``methods`` since the purses of ``own`` were read; ``None`` if that
+        cannot be said, now or ever."""
+        reading = self.readings[own]
+        if not reading.known or reading.crossed[venue] or self.in_flight(own, reading.asset, venue):
+            return None
+        since = self._since(reading, venue, methods)
+        if own in self.sellers:
+            sold = self.sellers[own].sold
+            since -= sum((sold.get((reading.asset, venue, method), ZERO) for method in methods), ZERO)
+        return since
+
+    def holds(self, own: str, venue: str, account: str, methods: Iterable[str]) -> Decimal | None:
+        """What a purse holds if nothing was sold from it that is not in the record, by the latest reading that is
+        clear; ``None`` without one, or if ``own`` was not taken in. More cannot be in it; less is what nobody has
+        written down yet."""
+        if own not in self.sellers:
+            return None
+        asset = self.readings[own].asset
+        clear = [
+            each
+            for each in self.readings.values()
+            if each.known and each.asset == asset and not each.crossed[venue] and (venue, account) in each.totals
+        ]
+        if not clear:
+            return None
+        last = max(clear, key=lambda reading: reading.began)
+        return add(last.totals[venue, account], -self._since(last, venue, methods))
+
+    def _since(self, reading: Reading, venue: str, methods: Iterable[str]) -> Decimal:
+        since = ZERO
+        for method in methods:
+            route = (reading.asset, venue, method)
+            since = add(since, add(self.sold.get(route, ZERO), -reading.sold.get(route, ZERO)))
+        return since

@@ -1,0 +1,103 @@
+"""What the neighbours are told is read from both databases by what is new alone, and misses nothing."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from executor.domain.events import ParentFinished
+from executor.domain.sales import KINDS
+from executor.journal.journal import row_of
+from executor.journal.line import Line, decode
+from executor.journal.open import open_store
+from executor.journal.postgres import PostgresStore
+from executor.journal.sold import Sold
+from executor.journal.store import Append, Store
+from tests.domain.events_made import AT, closed, created, filled, intended
+from tests.postgresql import Server
+
+
+def lines(parent: str, *events: Any) -> Append:
+    """The stream of a parent order from its beginning."""
+    return Append(
+        [
+            row_of(Line(stream=f"parent/{parent}", version=n, case_id="C", at=AT + timedelta(seconds=n), event=event))
+            for n, event in enumerate((created(parent_id=parent), *events), start=1)
+        ]
+    )
+
+
+ONE = (intended(1, "2"), filled(1, "t1", "2"), closed(1, "2"))
+
+
+def kinds(found: Iterator[str]) -> list[str]:
+    return [decode(text).kind for text in found]
+
+
+def test_edges_news_and_beginnings(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("executor.journal.postgres._PAGE", 2)
+    store.commit([lines("a", *ONE), lines("b"), Append([row_of(line("acts/a"))])])
+    assert sorted(kinds(store.edges(["parent/a", "parent/b", "parent/c"], last=True))) == [
+        "ChildClosed",
+        "ParentCreated",
+    ]
+    assert kinds(store.edges(["parent/a"], last=False)) == ["ParentCreated"]
+    begun, last = store.begun(0)
+    assert begun == ["parent/a", "parent/b"]
+    store.commit([lines("c")])
+    assert store.begun(last)[0] == ["parent/c"]
+    news = [decode(text) for text in store.news({"parent/a": 1, "parent/b": 0, "parent/c": 1}, KINDS)]
+    assert [each.kind for each in news if each.stream == "parent/b"] == ["ParentCreated"]
+    assert [each.version for each in news if each.stream == "parent/a"] == [2, 3, 4]
+    assert len(news) == 4
+    assert kinds(store.news({"parent/a": 1}, ["ChildClosed"])) == ["ChildClosed"]
+
+
+def line(stream: str) -> Line:
+    return Line(stream=stream, version=1, case_id="C", at=AT, event=created())
+
+
+def test_a_look_sees_new_parent_orders_and_forgets_the_finished(store: Store) -> None:
+    sold = Sold(store)
+    store.commit([lines("a", *ONE)])
+    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a"}
+    over = ParentFinished(completed=False, leaves_qty=created().qty, reason="over")
+    store.commit([lines("b"), lines("past", over)])
+    sales = sold.look("parent/z", "BTC", None)
+    assert set(sales.sellers) == {"parent/a", "parent/b"}
+    assert sales.sold == {("BTC", "alpha", "book"): 2}
+
+
+def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_missed(postgres_server: Server) -> None:
+    """Its writer was slow to commit: others with later places have been seen meanwhile."""
+    url = postgres_server.url()
+    store = open_store(url)
+    assert isinstance(store, PostgresStore)
+    sold = Sold(store)
+    store.commit([lines("a")])
+    sold.look("parent/z", "BTC", None)
+    (row,) = lines("slow").rows
+    with psycopg.connect(url.replace("+psycopg", "", 1)) as slow:
+        slow.execute(
+            "INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch) "
+            "VALUES (%s, %s, %s, %s, %s, %s, 0, 0)",
+            row,
+        )
+        store.commit([lines("b")])
+        assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b"}
+    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b", "parent/slow"}
+    store.close()
+
+
+def test_once_all_is_settled_the_names_are_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timedelta(0)
+    monkeypatch.setattr("executor.journal.sold.steady", lambda: now)
+    sold = Sold(store)
+    store.commit([lines("a")])
+    sold.look("parent/z", "BTC", None)
+    now = timedelta(minutes=2)
+    monkeypatch.setattr(store, "streams", None)
+    store.commit([lines("b")])
+    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b"}
