@@ -140,9 +140,9 @@ class Transport:
         self._account.pause(least)
 
     def _leave_alone(self, least: timedelta) -> None:
-        until = self._clock.now() + least
-        if least > timedelta(0) and (self._closed_until is None or self._closed_until < until):
-            self._closed_until = until
+        if least > timedelta(0):
+            until = self._clock.now() + least
+            self._closed_until = until if self._closed_until is None else max(self._closed_until, until)
 
     def _close(self, response: httpx.Response) -> Never:
         """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from adapters.clock import Clock
-from adapters.venue import OrderRef, Unauthorized, Venue, VenueError
+from adapters.venue import NotSent, OrderRef, Unauthorized, Venue, VenueError
 from executor.domain.control import child_scopes
 from executor.domain.events import ControlSet, ParentFinished
 from executor.domain.orders import Child, ChildStatus
@@ -101,7 +101,7 @@ class _Clocked:
     async def cancel_many(self, refs: Sequence[OrderRef]) -> None:
         try:
             await self._venue.cancel_many(refs)
-        except Unauthorized as refused:
+        except (Unauthorized, NotSent) as refused:
             try:
                 await self._venue.clock_offset()
             except VenueError:

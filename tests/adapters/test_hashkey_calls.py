@@ -1,7 +1,7 @@
 """What HashKey's adapter does with whole answers: start, fees, fills, cancellation in bulk, and the clock."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qs
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adapters.clock import LoopClock
 from adapters.hashkey import HashKey, HashKeySettings
-from adapters.hashkey_wire import SANDBOX
+from adapters.hashkey_wire import SANDBOX, HashKeyWire
 from adapters.venue import NewOrder, NotSent, OrderRef, Rejected, RejectReason, TimeInForce, Unknown, VenueError
 from executor.engine.virtual_time import run_virtual
 
@@ -29,6 +29,17 @@ FILL = {
     "fee": {"feeCoinId": "USD", "feeCoinName": "USD", "fee": "29"},
     "feeSupplementaryAmount": "0",
 }
+
+
+class Moments(LoopClock):
+    """Tells these moments, one after the other, in seconds after ``START``."""
+
+    def __init__(self, *seconds: float) -> None:
+        super().__init__(START)
+        self._seconds = iter(seconds)
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=next(self._seconds))
 
 
 def with_venue(case: Callable[[HashKey, respx.MockRouter], object], **settings: object) -> None:
@@ -117,6 +128,38 @@ def test_a_reading_refused_for_the_clock_is_asked_again_after_measuring() -> Non
         router.get(f"{API}/spot/openOrders").mock(side_effect=[refusal, httpx.Response(200, json=[])])
         assert await venue.open_orders("BTCUSD") == []
         assert router.get(f"{API}/time").call_count == 2
+
+    with_venue(case)
+
+
+def test_an_order_refused_for_the_clock_was_not_placed_and_may_be_sent_again() -> None:
+    """It came late, or our clock is wrong: no reason to halt. The clock is measured before the next request."""
+
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        refusal = httpx.Response(400, json={"code": "-1021", "msg": "outside of the recvWindow"})
+        placed = router.post(f"{SANDBOX}/api/v1.1/spot/order").mock(return_value=refusal)
+        order = NewOrder("lot-1", "BTCUSD", Decimal("0.1"), Decimal(90_000), TimeInForce.IOC)
+        with pytest.raises(NotSent):
+            await venue.place(order)
+        assert placed.call_count == 1
+        router.get(f"{API}/spot/openOrders").respond(json=[])
+        await venue.open_orders("BTCUSD")
+        assert router.get(f"{API}/time").call_count == 2
+
+    with_venue(case)
+
+
+def test_the_clock_is_believed_to_the_shortest_of_a_few_round_trips() -> None:
+    """A round trip of seconds, as on a machine that is overloaded, would give an offset that the venue refuses."""
+
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        wire = HashKeyWire(venue._settings, venue._client, Moments(0, 8, 10, 10.1))
+        at_ten = START + timedelta(seconds=10)
+        asked = router.get(f"{API}/time").respond(json={"serverTime": int(at_ten.timestamp() * 1000)})
+        before = asked.call_count
+        offset = await wire.measure_clock()
+        assert asked.call_count == before + 2
+        assert abs(offset) < timedelta(seconds=0.1)
 
     with_venue(case)
 
