@@ -126,9 +126,11 @@ function readEvents(raw, listed, heads, origin) {
     } else if (event.kind === "ParentCreated") {
       const frozen = canonical({ case_id: event.case_id, plan: event.plan });
       need(sha256(frozen).toString("hex") === event.plan_hash && event.plan.qty === event.qty, "plan");
+      need(event.plan.asset === event.asset, "asset of the plan");
       parents.set(stream, { ...event, left: amount(event.qty) });
     } else if (event.kind === "ChildIntended") {
-      need(!orders.has(event.client_order_id), "order twice");
+      need(!orders.has(event.client_order_id) && amount(event.qty) <= parent.left, "order twice, or too large");
+      need(amount(event.limit_px) >= amount(parent.floor_px), "floor of an order");
       orders.set(event.client_order_id, amount(event.qty));
     } else if (event.kind === "FillRecorded") {
       const { asset, quote_asset: unit } = parent;
