@@ -12,11 +12,10 @@ from executor.cli.settling import (
     case_argument,
     countersigned,
     evidence,
-    evidence_option,
+    paper_options,
     record_step,
     second_options,
     told,
-    who_option,
 )
 from executor.domain.books import Books, cover_facts
 from executor.domain.money import plain
@@ -39,10 +38,7 @@ def deposit() -> None:
 @_amount
 @_currency
 @click.option("--form", required=True, help="How it stands: cash, guarantee, ...")
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def post(
     case_id: str,
     amount_text: str,
@@ -65,11 +61,8 @@ def post(
 @_amount
 @_currency
 @click.option("--receipt", required=True, metavar="CASE/ID#VERSION", help="The receipt as it was recorded.")
-@evidence_option
-@who_option
 @second_options
-@journal_option
-@json_option
+@paper_options
 def release(
     case_id: str,
     amount_text: str,

@@ -14,11 +14,10 @@ from executor.cli.settling import (
     case_argument,
     countersigned,
     evidence,
-    evidence_option,
+    paper_options,
     record_step,
     second_options,
     told,
-    who_option,
 )
 from executor.domain.currency import ROUNDINGS
 from executor.domain.money import ZERO, add, plain
@@ -66,11 +65,8 @@ def settlement() -> None:
 @click.option("--fee", default="0", show_default=True, help="What the venue kept.")
 @click.option("--net", required=True, help="What it sent; what lies below the smallest unit is rounding.")
 @click.option("--to-account", required=True, help="The bank account that it goes to.")
-@evidence_option
-@who_option
 @second_options
-@journal_option
-@json_option
+@paper_options
 def withdraw(
     case_id: str,
     venue: str,
@@ -113,10 +109,7 @@ def withdraw(
 @_amount
 @_charge
 @click.option("--net", required=True, help="What was credited.")
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def bank(
     case_id: str,
     bank: str,
@@ -146,10 +139,7 @@ def bank(
 @case_argument
 @_currency
 @_amount
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def safe(
     case_id: str,
     currency: str,
@@ -176,10 +166,7 @@ def safe(
 @_charge
 @click.option("--net", required=True, help="Gross less charge.")
 @click.option("--rounding", type=click.Choice(list(ROUNDINGS)), default="half-up", show_default=True)
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def convert(
     case_id: str,
     bank: str,
@@ -221,10 +208,7 @@ def convert(
 @_amount
 @_charge
 @click.option("--net", required=True, help="What was credited.")
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def credit(
     case_id: str,
     account: str,
@@ -255,10 +239,7 @@ def credit(
 @click.option("--by", "issuer", type=click.Choice(ISSUERS), required=True, help="Who confirms in writing.")
 @_currency
 @_amount
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def receipt(
     case_id: str,
     issuer: str,
@@ -280,10 +261,7 @@ def receipt(
 @click.option("--to", "to", type=click.Choice(RECIPIENTS), required=True)
 @_currency
 @_amount
-@evidence_option
-@who_option
-@journal_option
-@json_option
+@paper_options
 def deliver(
     case_id: str,
     to: str,

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.clock import SystemClock
 from executor.cli.keys import load_private
-from executor.cli.record import with_journal
+from executor.cli.record import journal_option, json_option, with_journal
 from executor.domain.settlement import countersign_message, refuse_step
 from executor.domain.settlement_events import Countersign
 from executor.domain.signing import public_hex, sign
@@ -28,6 +28,11 @@ evidence_option = click.option(
     "--evidence", "pairs", multiple=True, metavar="KIND=REFERENCE", help="What shows it: a number or a SHA-256."
 )
 UNSIGNED = Countersign(person="", public_key="", signature="")
+
+
+def paper_options(command: F) -> F:
+    """What every command takes that records a paper: its evidence, who records it, the journal, and how to say so."""
+    return evidence_option(who_option(journal_option(json_option(command))))
 
 
 def second_options(command: F) -> F:
