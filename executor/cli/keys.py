@@ -52,7 +52,8 @@ def new(file: Path) -> None:
 @who_option
 @journal_option
 def enroll(person: str, public_key: str, name: str, who: str, journal: Place | None) -> None:
-    """Let PUBLIC_KEY (as `keys new` prints it) speak for PERSON. A key belongs to one person for ever."""
+    """Let PUBLIC_KEY (as `keys new` prints it) speak for PERSON. A key belongs to one person for ever, and a
+    person has one key at a time: to change it, revoke the old one first."""
     if len(public_key) != 64 or any(digit not in "0123456789abcdef" for digit in public_key):
         raise InputRefused("PUBLIC_KEY is 64 hex digits, as `executor keys new` prints it")
 

@@ -1,7 +1,8 @@
 """Who may do what: people and their keys, institution-wide, and the roles that a case gives them.
 
 Segregation of duties is law for confiscated property: enforcement apart from custody and disposal, no one acts alone
-(MOF Measures on Confiscated Property, art. 4). One person has one role in a case, one key belongs to one person.
+(MOF Measures on Confiscated Property, art. 4). One person has one role in a case, one key belongs to one person, and a
+person has one live key.
 """
 
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class People:
     def apply(self, event: object) -> None:
         """Take the next event of the stream."""
         if isinstance(event, PersonEnrolled):
-            fault = self.refuse_enrolment(event.person, event.public_key)
+            fault = self._refuse_key(event.person, event.public_key)
             if fault:
                 raise InvariantBroken(fault)
             known = self.persons.setdefault(event.person, Person(event.person, event.name))
@@ -57,7 +58,19 @@ class People:
 
     def refuse_enrolment(self, person: str, public_key: str) -> str:
         """Why this key cannot be enrolled for this person; empty if it can. A key that was ever enrolled stays with
-        its owner: the same person under two names shows here."""
+        its owner: the same person under two names shows here. Nobody gets a second key beside a live one, with which
+        another could sign in their name: to change keys, the old one is revoked, and what rested on it is void."""
+        if fault := self._refuse_key(person, public_key):
+            return fault
+        known = self.persons.get(person)
+        if known is None or not known.keys:
+            return ""
+        return (
+            f"{person} has a key that is in force: revoke it first (`executor keys revoke`), which voids its approvals"
+        )
+
+    def _refuse_key(self, person: str, public_key: str) -> str:
+        """Why this key can never be this person's, in the record either; empty if it can."""
         if not usable(public_key):
             return "this is no key that can speak for anybody; make one with `executor keys new`"
         owner = self.owner_of.get(public_key)

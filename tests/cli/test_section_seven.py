@@ -389,6 +389,20 @@ def test_requirement_6_one_person_under_two_names_is_refused(office: Office) -> 
     office.refused("neither checker nor risk", *office.approve("op2"))
 
 
+def test_requirement_6_one_person_with_two_keys_is_refused(office: Office) -> None:
+    """Not beside the approver's own key; in its place only once that is revoked, and then nothing it signed counts."""
+    freeze(office)
+    office.done(*office.approve("ch"))
+    office.done(*office.approve("ri"))
+    second = call("keys", "new", office.key("second")).stdout.strip()
+    enroll = ("keys", "enroll", "ri", second, "--name", "Ri", "--who", "admin")
+    office.refused("ri has a key that is in force: revoke it first", *enroll)
+    office.refused("does not speak for ri", *office.approve("ri", key="second"))
+    office.done("keys", "revoke", office.public["ri"], "--who", "admin", "--why", "replaced")
+    office.done(*enroll)
+    office.refused("1 of 2", *office.run(), code=ExitCode.NOT_APPROVED)
+
+
 def test_requirement_6_a_delegate_is_not_the_delegator(office: Office) -> None:
     """The checker's key in the drafter's hand, and the drafter's own key in the checker's name, are both refused."""
     freeze(office)

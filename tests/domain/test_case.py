@@ -141,6 +141,19 @@ def test_one_key_one_person() -> None:
         known.apply(PersonEnrolled(person="li", name="li", public_key=public_hex(KEYS["ch"]), who="admin"))
 
 
+def test_nobody_gets_a_second_key_beside_a_live_one() -> None:
+    """Else whoever enrols keys gives a second one to ``ri``, keeps it, and is both approvers. A record of long ago in
+    which it was done is read as it is."""
+    known, second = people(), Ed25519PrivateKey.from_private_bytes(bytes([77] * 32))
+    assert "revoke it first" in known.refuse_enrolment("ri", public_hex(second))
+    assert known.refuse_enrolment("li", public_hex(second)) == ""
+    known.apply(KeyRevoked(person="ri", public_key=public_hex(KEYS["ri"]), voids=[], who="admin", why="lost"))
+    assert known.refuse_enrolment("ri", public_hex(second)) == ""
+    older = people()
+    older.apply(PersonEnrolled(person="ri", name="ri", public_key=public_hex(second), who="admin"))
+    assert older.speaks_for(public_hex(second)) == older.speaks_for(public_hex(KEYS["ri"])) == "ri"
+
+
 def test_one_person_one_role() -> None:
     assert "second role" in case().refuse_role("op", "checker")
     assert case().refuse_role("op", "operator") == ""
