@@ -7,12 +7,15 @@ import click
 
 from config.journal_path import journal_path
 from executor.cli.journal_option import journal_option
+from executor.domain.case_events import FloorRaised
 from executor.domain.events import ParentCreated
 from executor.errors import InputRefused
 from executor.journal.line import Line, decode
 from executor.journal.open import Place, open_reading
+from executor.journal.store import Reading
 from executor.market.benchmark import read_record
 from executor.market.candles import load
+from executor.report.floors import Raises, raises_of
 from executor.report.market_seen import from_candles
 from executor.report.tca import tca as measured
 from executor.report.tca_shown import tca_table, tca_values
@@ -31,24 +34,30 @@ def tca(name: str, journal: Place | None, market: Path | None, benchmark: Path |
     participation, quotes. Each number stands beside its definition; what was not recorded is said to be so."""
     seen = None if market is None else from_candles(load(market))
     px = None if benchmark is None else read_record(benchmark).benchmark().px
-    for lines in parents_of(journal_path(journal), name):
-        found = measured([(line.at, line.event) for line in lines], seen, px)
+    for lines, raises in _sales_of(journal_path(journal), name):
+        found = measured([(line.at, line.event) for line in lines], seen, px, raises)
         click.echo(json.dumps(tca_values(found)) if as_json else tca_table(found))
 
 
-def parents_of(place: Place, name: str) -> list[list[Line]]:
-    """The events of the parent order ``name``, or of each one of the case ``name``. Raises ``InputRefused``."""
+def _sales_of(place: Place, name: str) -> list[tuple[list[Line], Raises]]:
+    """The events of the parent order ``name``, or of each one of the case ``name``, with the raises of its floor.
+    Raises ``InputRefused``."""
     record = open_reading(place)
     try:
         streams = [f"parent/{name}"] if f"parent/{name}" in record.streams("parent/") else record.streams("parent/")
         found = [[decode(text) for text in record.read(stream)] for stream in streams]
+        wanted = [
+            (lines, _raises(record, lines[0].event))
+            for lines in found
+            if isinstance(lines[0].event, ParentCreated) and name in (lines[0].event.parent_id, lines[0].event.case_id)
+        ]
     finally:
         record.close()
-    wanted = [lines for lines in found if _is(lines[0].event, name)]
     if not wanted:
         raise InputRefused(f"the record holds no parent order and no case {name} that has one; see `executor status`")
     return wanted
 
 
-def _is(event: object, name: str) -> bool:
-    return isinstance(event, ParentCreated) and name in (event.parent_id, event.case_id)
+def _raises(record: Reading, spec: ParentCreated) -> Raises:
+    case = (decode(text) for text in record.read(f"case/{spec.case_id}"))
+    return raises_of(spec.plan_hash, [(line.at, line.event) for line in case if isinstance(line.event, FloorRaised)])

@@ -26,6 +26,7 @@ from executor.errors import InputRefused
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
 from executor.market.benchmark import BenchmarkRecord
+from executor.report.floors import floor_at, raises_of
 from executor.report.incidents import (
     Incident,
     Wait,
@@ -48,7 +49,12 @@ class Sale:
     quality: Tca
     fills: list[FillRecorded]
     orders: dict[str, ChildIntended]
+    floors: dict[str, Decimal]  # in force at the intent of each order
     waits: list[Wait] = field(default_factory=list)
+
+    def under_floor(self, fill: FillRecorded) -> bool:
+        """True if ``fill`` is under the floor that was in force when its order was made."""
+        return fill.px < self.floors[fill.client_order_id]
 
 
 @dataclass(slots=True)
@@ -130,7 +136,7 @@ def casefile(
     found.benchmarks = list((averages | {each.sha256: each for each in benchmarks}).values())
     for name, own in streams.items():
         if name.startswith("parent/"):
-            found.sales.append(_sale(own, market, found.benchmarks))
+            found.sales.append(_sale(own, market, found.benchmarks, found.raised))
     found.incidents = _incidents(found, lines, house)
     found.books = books_of(lines)
     found.verdict = reconcile_case(found.books, found.until)
@@ -156,7 +162,7 @@ def _incidents(found: CaseFile, lines: Sequence[Line], house: Sequence[Line]) ->
     made += [
         Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px}")
         for sale, fill in found.fills()
-        if fill.px < sale.state.spec.floor_px
+        if sale.under_floor(fill)
     ]
     return sorted(made, key=lambda each: each.at)
 
@@ -185,7 +191,12 @@ def _of_case(found: CaseFile, at: datetime, event: object) -> None:
             pass
 
 
-def _sale(lines: Sequence[Line], market: Market | None, benchmarks: Sequence[BenchmarkRecord]) -> Sale:
+def _sale(
+    lines: Sequence[Line],
+    market: Market | None,
+    benchmarks: Sequence[BenchmarkRecord],
+    raised: Sequence[tuple[datetime, FloorRaised]],
+) -> Sale:
     state, events = Parent(), list[tuple[datetime, Event]]()
     for line in lines:
         state.apply(line.event, line.at)
@@ -194,7 +205,13 @@ def _sale(lines: Sequence[Line], market: Market | None, benchmarks: Sequence[Ben
     orders = {event.client_order_id: event for _, event in events if isinstance(event, ChildIntended)}
     average = average_of(state.spec.plan, benchmarks)
     px = None if average is None else Decimal(average.result)
-    return Sale(state, events, tca(events, market, px), fills, orders, waits_of(lines))
+    raises = raises_of(state.spec.plan_hash, raised)
+    floors = {
+        event.client_order_id: floor_at(state.spec.floor_px, raises, at)
+        for at, event in events
+        if isinstance(event, ChildIntended)
+    }
+    return Sale(state, events, tca(events, market, px, raises), fills, orders, floors, waits_of(lines))
 
 
 def average_of(plan: dict[str, Any], benchmarks: Sequence[BenchmarkRecord]) -> BenchmarkRecord | None:

@@ -162,17 +162,18 @@ MEASURES: dict[str, Measure] = {
     ),
     "floor_distance_bps": Measure(
         "bps",
-        "(average price - floor) / floor; never negative",
-        "（成交均价－底价）÷底价，不得为负",
+        "(average price - floor) / floor; never negative; where the floor was raised: mean of those in force when "
+        "each order was made, weighted by the quantity sold",
+        "（成交均价－底价）÷底价，不得为负；底价曾上调的，取各委托下单时有效底价按成交数量加权的平均值",
         "Above the floor",
         "均价高于底价",
     ),
     "floor_distance_worst_bps": Measure(
         "bps",
-        "(lowest fill price - floor) / floor; never negative",
-        "（最低成交价－底价）÷底价，不得为负",
-        "Lowest fill above the floor",
-        "最低成交价高于底价",
+        "the least (fill price - floor) / floor of any fill, the floor in force when it was ordered; never negative",
+        "各笔成交（成交价－底价）÷底价的最小值，底价取该笔委托下单时有效者，不得为负",
+        "Nearest fill above the floor",
+        "最接近底价成交的高出幅度",
     ),
     "benchmark_distance_bps": Measure(
         "bps",

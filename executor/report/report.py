@@ -10,6 +10,7 @@ from executor.domain.settlement_events import CaseAccountCredited, DepositPosted
 from executor.report import page
 from executor.report.blocks import Block, Chart, Code, Section, Table, facts
 from executor.report.casefile import CaseFile
+from executor.report.floors import raises_of
 from executor.report.listing import pages
 from executor.report.redact import redacted_blocks
 from executor.report.sections_case import intake, mandate, plan, qty
@@ -65,6 +66,8 @@ def summary(case: CaseFile, words: Words) -> Table:
             net = add(money, -kept.get(spec.quote_asset, ZERO))
             rows.append((words("row.net"), words.money(net, spec.quote_asset)))
             rows.append((words("row.floor"), words.money(spec.floor_px, spec.quote_asset)))
+            for at, px in raises_of(spec.plan_hash, case.raised):
+                rows.append((words("row.floor_raised", at=words.short(at)), words.money(px, spec.quote_asset)))
             lowest = words.money(min(fill.px for fill in each.fills), spec.quote_asset)
             rows.append((words("row.lowest"), lowest))
             rows.append((words("row.above_floor"), "" if above is None else f"{grouped(above, 2)} bps"))

@@ -12,6 +12,7 @@ from executor.report.blocks import Block, Chart, Kind, Section, Table
 from executor.report.casefile import CaseFile, Sale, average_of
 from executor.report.charts import cumulative_chart, price_chart, share_chart
 from executor.report.figures import figure
+from executor.report.floors import raises_of
 from executor.report.market_seen import seen_by_engine
 from executor.report.sections_case import qty
 from executor.report.sections_rules import add_rules, benchmark_inputs
@@ -47,7 +48,7 @@ def price(case: CaseFile, words: Words) -> Section:
 
 def _nearest(sale: Sale, words: Words) -> str:
     spec = sale.state.spec
-    under = sum(1 for fill in sale.fills if fill.px < spec.floor_px)
+    under = sum(1 for fill in sale.fills if sale.under_floor(fill))
     if under:
         return words("text.price_below", count=under)
     if not sale.fills:
@@ -184,7 +185,7 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
         if values["filled_qty"]
     ]
     spec = each.state.spec
-    raised = [(at, Fraction(event.floor_px)) for at, event in case.raised if event.plan_hash == spec.plan_hash]
+    raised = [(at, Fraction(px)) for at, px in raises_of(spec.plan_hash, case.raised)]
     floors = [(spec.starts_at, Fraction(spec.floor_px)), *raised]
     return [
         Chart(words("chart.price"), price_chart(words, mids, fills, floors, benchmark)),

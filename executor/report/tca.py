@@ -21,6 +21,7 @@ from executor.domain.events import (
     ParentCreated,
 )
 from executor.errors import InputRefused
+from executor.report.floors import Raises, floor_at
 from executor.report.market_seen import Market, composite, seen_by_engine
 from executor.report.measures import MARKOUT_S, REVERSION_MIN
 from executor.report.tca_quotes import Round, rounds_of
@@ -33,10 +34,12 @@ Timed = tuple[datetime, Event]
 
 @dataclass(slots=True)
 class Order:
-    """A child order with its fills; ``mid`` is the composite mid recorded with its intent."""
+    """A child order with its fills; ``mid`` is the composite mid recorded with its intent, ``floor`` the floor that was
+    in force then."""
 
     intent: ChildIntended
     at: datetime
+    floor: Fraction
     mid: Fraction | None
     fills: list[FillRecorded] = field(default_factory=list)
     taken: bool = False  # the venue had it
@@ -61,15 +64,21 @@ class Tca:
     rounds: list[Round]
 
 
-def tca(events: Sequence[Timed], market: Market | None = None, benchmark_px: Decimal | None = None) -> Tca:
+def tca(
+    events: Sequence[Timed],
+    market: Market | None = None,
+    benchmark_px: Decimal | None = None,
+    raises: Raises = (),
+) -> Tca:
     """Measure one parent order. ``events`` are those of its stream with their times; ``market`` is what was recorded
-    of the market outside (without it the mids in the record serve, and there are no volumes)."""
+    of the market outside (without it the mids in the record serve, and there are no volumes); ``raises`` are those of
+    the plan's floor."""
     spec = next((event for _, event in events if isinstance(event, ParentCreated)), None)
     if spec is None:
         raise InputRefused("the events are not those of a parent order: none creates one")
     record = seen_by_engine(events)
     market = market or record
-    orders = _orders(events)
+    orders = _orders(events, spec.floor_px, raises)
     whole = _shortfall(spec, events, orders, record)
     whole |= _common(spec, orders, market, whole["arrival_px"], benchmark_px)
     whole |= _reversion(orders, market)
@@ -92,12 +101,13 @@ _GROUPS: dict[str, Callable[[Order], str]] = {
 }
 
 
-def _orders(events: Iterable[Timed]) -> list[Order]:
+def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises) -> list[Order]:
     orders: dict[str, Order] = {}
     for at, event in events:
         if isinstance(event, ChildIntended):
             mid = composite(event.tops)
-            orders[event.client_order_id] = Order(event, at, None if mid is None else Fraction(mid))
+            floor = Fraction(floor_at(floor_px, raises, at))
+            orders[event.client_order_id] = Order(event, at, floor, None if mid is None else Fraction(mid))
         elif isinstance(event, FillRecorded):
             orders[event.client_order_id].fills.append(event)
             orders[event.client_order_id].taken = True
@@ -160,8 +170,8 @@ def _common(
     filled, money, fees = _sums(spec, orders)
     fills = [(order, fill) for order in orders for fill in order.fills]
     avg = money / filled if filled else None
-    floor = Fraction(spec.floor_px)
-    lowest = min((Fraction(fill.px) for _, fill in fills), default=None)
+    floors = sum((order.floor * Fraction(fill.qty) for order, fill in fills), Fraction(0))
+    above = [(Fraction(fill.px) - order.floor) * BPS / order.floor for order, fill in fills]
     values: Values = {
         "filled_qty": filled,
         "avg_px": avg,
@@ -169,8 +179,8 @@ def _common(
         "fees": fees,
         "fees_bps": None if fees is None or not money else fees * BPS / money,
         "arrival_slippage_bps": _below(avg, arrival),
-        "floor_distance_bps": _above(avg, floor),
-        "floor_distance_worst_bps": _above(lowest, floor),
+        "floor_distance_bps": _above(avg, floors / filled if filled else None),
+        "floor_distance_worst_bps": min(above, default=None),
         "benchmark_distance_bps": _above(avg, None if benchmark is None else Fraction(benchmark)),
     }
     values |= _interval(orders, fills, market, avg) | _spreads(fills, market) | _working(orders, fills, filled)

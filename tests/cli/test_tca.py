@@ -1,13 +1,22 @@
 """`executor tca` over the record of a rehearsal."""
 
+import asyncio
 import gzip
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from executor.domain.case_events import FloorRaised
+from executor.domain.events import ParentCreated
 from executor.exit_codes import ExitCode
+from executor.journal.journal import Journal
+from executor.journal.line import Line
+from executor.journal.open import open_store
 from tests.cli.commands import call, execute, objects, otc, plan, twap, write_mandate
 
 
@@ -47,6 +56,32 @@ def test_with_recorded_candles(journal: Path, tmp_path: Path) -> None:
     assert found["whole"]["interval_vwap_px"] == "99000"
     assert 0 < Fraction(found["whole"]["participation"]) < 1
     assert found["whole"]["reversion_60min_bps"] is not None
+
+
+def test_a_raised_floor_is_the_floor_from_then_on(journal: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "j.sqlite"
+    with closing(sqlite3.connect(journal)) as whole, closing(sqlite3.connect(copied)) as copy:
+        whole.backup(copy)
+    (before,) = objects(call("tca", "TEST-1", "--journal", copied, "--json").stdout)
+    asyncio.run(raise_floor(copied, f"parent/{before['parent']}", Decimal(150_000)))
+    (found,) = objects(call("tca", "TEST-1", "--journal", copied, "--json").stdout)
+    assert Fraction(before["whole"]["floor_distance_worst_bps"]) > 0 > Fraction(found["whole"]["floor_distance_bps"])
+
+
+async def raise_floor(place: Path, stream: str, px: Decimal) -> None:
+    """As an approver does, a moment after the parent order began."""
+    journal = Journal(open_store(place), threaded=False)
+    try:
+        (begun, *_) = journal.read(stream)
+        assert isinstance(begun.event, ParentCreated)
+        version = sum(1 for _ in journal.read("case/TEST-1")) + 1
+        event = FloorRaised(
+            plan_hash=begun.event.plan_hash, floor_px=px, person="ri", public_key="", signature="", why="court order"
+        )
+        line = Line(stream="case/TEST-1", version=version, case_id="TEST-1", at=begun.at, event=event)
+        await journal.append([line])
+    finally:
+        await journal.aclose()
 
 
 def test_what_is_not_there(journal: Path) -> None:

@@ -15,9 +15,13 @@ from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from executor.domain.case_events import FloorRaised
+from executor.domain.events import ChildIntended
 from executor.errors import InputRefused
+from executor.journal.line import Line
 from executor.report import words as words_folder
 from executor.report.blocks import Chart, Table
 from executor.report.casefile import CaseFile, casefile
@@ -155,8 +159,29 @@ def test_a_fill_under_the_floor_is_not_hidden(finished: Finished) -> None:
         ),
     )
     case = casefile("SH-2026-0032", [*lines[:place], changed, *lines[place + 1 :]])
-    assert "1 fills were below the floor" in table_text(case, "en", "price")
+    assert "made: 1; see Differences" in table_text(case, "en", "price")
     assert "fill under the floor" in table_text(case, "en", "incidents")
+
+
+def test_a_fill_under_a_floor_raised_before_its_order_is_not_hidden(finished: Finished) -> None:
+    """The floor of the plan is far below; what was sent after the raise is held to the raised one, and only that."""
+    lines, (sold,) = list(finished[0].lines), finished[0].sales
+    begun = {line.event.client_order_id: line.at for line in lines if isinstance(line.event, ChildIntended)}
+    moment = sorted(begun[fill.client_order_id] for fill in sold.fills)[len(sold.fills) // 2]
+    later = sum(1 for fill in sold.fills if begun[fill.client_order_id] >= moment)
+    assert 0 < later < len(sold.fills)
+    event = FloorRaised(
+        plan_hash=sold.state.spec.plan_hash, floor_px=Decimal(200_000), person="ri-wang", public_key="",
+        signature="", why="市场走高",
+    )  # fmt: skip
+    raised = Line(stream="case/SH-2026-0032", version=999, case_id="SH-2026-0032", at=moment, event=event)
+    case = casefile("SH-2026-0032", [*lines, raised])
+    assert sum(1 for each in case.incidents if each.kind == "FillUnderFloor") == later
+    assert f"made: {later}; see Differences" in table_text(case, "en", "price")
+    assert (case.sales[0].quality.whole["floor_distance_worst_bps"] or 0) < 0
+    assert f"底价上调（{Words('zh').short(moment)} 起）" in html(case, Words("zh"))
+    other = msgspec.structs.replace(raised, event=msgspec.structs.replace(event, plan_hash="00"))
+    assert "FillUnderFloor" not in [each.kind for each in casefile("SH-2026-0032", [*lines, other]).incidents]
 
 
 def test_charts_hold_every_fill_and_the_floor(finished: Finished) -> None:

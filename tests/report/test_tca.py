@@ -142,6 +142,14 @@ def test_prices_and_slippage(found: Tca) -> None:
     assert whole["benchmark_distance_bps"] == Fraction("938.75") * 10_000 / 99_000
 
 
+def test_each_order_is_held_to_the_floor_of_its_intent() -> None:
+    """The floor rises to 99960 a second after order 1: that order keeps 90000, the others have 99960; a later raise
+    binds nobody. Mean by quantity (4 * 90000 + 4 * 99960) / 8 = 94980; the nearest fill is 110 under its floor."""
+    whole = tca(example(), None, None, [(at(11), D(99_960)), (at(65), D(120_000))]).whole
+    assert whole["floor_distance_bps"] == (Fraction("99938.75") - 94_980) * 10_000 / 94_980
+    assert whole["floor_distance_worst_bps"] == Fraction(-110 * 10_000, 99_960)
+
+
 def test_interval_twap_from_the_record(found: Tca) -> None:
     """Order 1 at 10 s to the fill at 61 s: 100000 for 10 s, 99900 for 41 s."""
     assert found.whole["interval_twap_px"] == Fraction(100_000 * 10 + 99_900 * 41, 51)
