@@ -91,7 +91,8 @@ def move(
     who: str,
     journal: Place | None,
 ) -> None:
-    """Move QTY of ASSET between states (accepted, in_transit, credited, reserved, sold, recalled, returned).
+    """Move QTY of ASSET between states (accepted, in_transit, credited, reserved, sold, recalled, returned); --who is
+    operator or settlement in the case.
 
     Sent is not sold: only what a venue has credited can be reserved for a plan. Each way demands its evidence:
 
@@ -100,8 +101,9 @@ def move(
                            originator, originator_account, originator_id, recipient, recipient_account
     in_transit credited    transaction, venue_credit
     in_transit accepted    transaction (it came back)
-    credited reserved      plan; done by `executor run`, as is what follows; never by hand under a deposit
-    reserved credited|sold plan; plan and parent
+    credited reserved      plan; done by `executor run` only, never by hand, as is what follows
+    reserved credited      plan
+    reserved sold|fees     plan and parent
     credited recalled      recall_order; done by `executor mandate agree`
     recalled returned      transaction
     accepted returned      transaction

@@ -76,11 +76,13 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
         approval = Approval(journal, mandate.case_id, approved)
         approval.reread()
         begun = any(True for _ in journal.read(stream_of(parent_id(mandate.case_id, plan.asset, approved))))
+        coins = CaseCoins(journal, mandate.case_id, plan, approved, clock)
+        if not begun and approval.over(clock.now()):  # a run that died before it began has left its coins reserved
+            await coins.release()
         if not (begun and approval.over(clock.now())):  # a plan that is over: the engine ends what was begun under it
             await require_approval(journal, approval, "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
         async with recording(place, clock, observer(shown), threaded=True) as told:
-            coins = CaseCoins(journal, mandate.case_id, plan, approved, clock)
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, reserve=coins.reserve)
             return await _sold(runner, coins, place, shown)
     finally:

@@ -37,6 +37,7 @@ from executor.domain.signing import approval_message, floor_message, limit_messa
 from executor.errors import InvariantBroken
 
 APPROVALS_NEEDED = 2
+MOVERS = frozenset({Role.OPERATOR, Role.SETTLEMENT})  # they move coins by hand
 
 
 class HoldingState(StrEnum):
@@ -203,9 +204,10 @@ class Case:
 
     def refuse_by_hand(self, move: HoldingMoved) -> str:
         """Why a person cannot move coins so, though the engine may; empty if they can."""
-        plan = self.plans.get(move.evidence.get("plan", ""))
-        if move.to_state == HoldingState.RESERVED and plan is not None and plan.frozen["plan"].get("cover"):
-            return "what the deposit covers is measured at the market's price: `executor run` reserves it as it begins"
+        if HoldingState.RESERVED in (move.from_state, move.to_state):
+            return "coins are reserved, sold and given back by `executor run`, from its own record of the sale"
+        if self.roles.get(move.who) not in MOVERS:
+            return f"{move.who} is neither operator nor settlement in this case"
         return ""
 
     def _refuse_quantity(self, move: HoldingMoved) -> str:

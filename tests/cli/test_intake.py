@@ -1,13 +1,20 @@
 """Coins of a case on their way, by the commands that a user types: dossier, test transfer, sale, recall."""
 
+import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from adapters.clock import SystemClock
+from executor.domain.case_events import HoldingMoved
 from executor.domain.money import plain
+from executor.engine.approval import case_stream
+from executor.engine.control import append_as_person
 from executor.exit_codes import ExitCode
+from executor.journal.journal import Journal
+from executor.journal.open import open_store
 from tests.cli.commands import call
 from tests.cli.processes import mock_venues
 from tests.cli.test_approvals import Office, freeze
@@ -82,8 +89,55 @@ def test_sent_is_not_sold_and_what_is_not_credited_is_not_reserved(office: Offic
     office.refused("cannot go from in_transit to reserved", *reserve, "in_transit", "reserved", *plan)
     office.refused("0 are there", *reserve, "credited", "reserved", *plan)
     office.done(*credit("all", "t1"))
-    office.refused("`executor run` reserves it", *reserve, "credited", "reserved", *plan)
+    office.refused("by `executor run`", *reserve, "credited", "reserved", *plan)
     assert holdings(office) == {"accepted": "1", "credited": "1"}
+
+
+def test_what_the_sale_does_is_not_done_by_hand(office: Office) -> None:
+    """A case must not say sold, or free again, what no sale in the record has sold or left. What a run reserved that
+    died before its first order is given back by `executor run` too, once its plan is over."""
+    freeze(office)
+    intake(office)
+    move = ("mandate", "move", "BJ-9", "BTC", "1")
+    shown = ("--evidence", f"plan={office.hash}", "--evidence", "parent=any-text", "--who", "op")
+    office.refused("by `executor run`", *move, "credited", "reserved", *shown)
+    reserved = HoldingMoved(
+        asset="BTC",
+        qty=Decimal(1),
+        from_state="credited",
+        to_state="reserved",
+        evidence={"plan": office.hash},
+        who="executor",
+    )
+    as_executor(office, reserved)
+    for reached in ("sold", "fees", "credited"):
+        office.refused("by `executor run`", *move, "reserved", reached, *shown)
+    assert holdings(office) == {"credited": "1", "reserved": "1"}
+    office.refused("0 of 2", *office.run(), code=ExitCode.NOT_APPROVED)
+    assert holdings(office) == {"credited": "1", "reserved": "1"}
+    office.done("plan", "revoke", "BJ-9", office.hash, "--who", "ri", "--why", "another plan")
+    office.refused("not approved by two people", *office.run(), code=ExitCode.NOT_APPROVED)
+    assert holdings(office) == {"credited": "2"}
+
+
+def as_executor(office: Office, event: HoldingMoved) -> None:
+    """Write what a run has written."""
+
+    async def written() -> None:
+        journal = Journal(open_store(office.folder / "journal.sqlite"), threaded=False)
+        try:
+            await append_as_person(journal, case_stream("BJ-9"), "BJ-9", event, SystemClock())
+        finally:
+            await journal.aclose()
+
+    asyncio.run(written())
+
+
+def test_only_people_of_the_case_move_its_coins(office: Office) -> None:
+    move = send("0.001", "t1", "t1", "780")
+    for who in ("ch", "nobody"):
+        office.refused(f"{who} is neither operator nor settlement", *(who if word == "op" else word for word in move))
+    office.done(*("se" if word == "op" else word for word in move))
 
 
 def test_only_people_whom_the_mandate_names_get_a_role(office: Office) -> None:
