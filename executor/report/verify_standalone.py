@@ -3,8 +3,9 @@
     python3 verify.py [FOLDER [KEY [SEEN]]]
 
 KEY: the verifier key that the institution published; without it keys.txt is believed, so compare the fingerprint.
-SEEN: a file with a checkpoint that you were given earlier; the record must still hold it. Prints OK and ends with 0, or
-NO with the first thing that is wrong and ends with 1. docs/evidence.md explains the files and every check."""
+SEEN: a file of checkpoints that you were given earlier, of this case and perhaps of others; the record must still hold
+every one of this case, and there must be one. Prints OK and ends with 0, or NO with the first thing that is wrong and
+ends with 1. docs/evidence.md explains the files and every check."""
 
 import base64, hashlib, json, pathlib, sys  # noqa: E401, I001
 from decimal import Decimal, localcontext
@@ -74,11 +75,17 @@ def check_note(text: str, lines: str, name: str, key: bytes) -> None:
     need(all(signed(key, text.encode(), raw[4:]) for raw in own), "its signature is not good")
 
 
+def notes_of(written: str) -> list[tuple[str, str]]:
+    """Text and signature lines of each note in a file; an empty line stands between two notes."""
+    parts = written.removesuffix("\n").split("\n\n")
+    need(written.endswith("\n") and len(parts) % 2 == 0, "not a row of whole checkpoints")
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
 def read_checkpoints(written: str, name: str, key: bytes) -> dict[int, str]:
     """Signed checkpoints (C2SP tlog-checkpoint): text by size. Each names the one before it by its hash."""
-    found, before, notes = {0: ""}, "-", written.removesuffix("\n").split("\n\n")
-    need(written.endswith("\n") and len(notes) % 2 == 0, "not a row of whole checkpoints")
-    for number, (text, lines) in enumerate(zip(notes[::2], notes[1::2], strict=True), 1):
+    found, before = {0: ""}, "-"
+    for number, (text, lines) in enumerate(notes_of(written), 1):
         HERE[0] = f"checkpoints.txt, checkpoint {number}"
         check_note(text + "\n", lines, name, key)
         size, root, extension = text.split("\n")[1:4]
@@ -86,6 +93,16 @@ def read_checkpoints(written: str, name: str, key: bytes) -> dict[int, str]:
         need(text == expected and int(size) > max(found), "not one that follows the one before it")
         found[int(size)], before = text + "\n", spell(sha256(text.encode(), b"\n"))
     return found
+
+
+def check_seen(written: str, name: str, key: bytes, heads: dict[int, str]) -> None:
+    """Checkpoints kept from before: at least one is of this case, and each that is stands in the record. Those of other
+    trees are passed over: `executor verify --head` writes one of each."""
+    kept = [(text + "\n", lines) for text, lines in notes_of(written) if text.startswith(f"{name}\n")]
+    need(kept, "none in it is of this case")
+    for text, lines in kept:
+        check_note(text, lines, name, key)
+        need(text in heads.values(), f"the one of size {text.split(chr(10))[1]} is not in the record")
 
 
 def read_lines(files: dict[str, bytes], name: str, hashes: str) -> Any:
@@ -184,8 +201,9 @@ def read_sums(files: dict[str, bytes], name: str, key: bytes) -> None:
         need(HERE[0] in files and listed.get(HERE[0]) == found, "missing, changed, or not in SHA256SUMS")
 
 
-def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
-    """Check all files; what to tell the reader. Raises an error with the first thing that is wrong."""
+def verify(files: dict[str, bytes], given: str | None = None, seen: str | None = None) -> str:
+    """Check all files, with the key and the checkpoints that the reader has; what to say. Raises an error with what
+    is wrong first."""
     more = [name for name in files if name not in {*RECORD, "verify.py"} and not name.endswith(".tsr")]
     for HERE[0] in sorted(RECORD | BUNDLE if more else RECORD):
         need(HERE[0] in files, "missing")
@@ -194,11 +212,12 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
     key = base64.b64decode(spelled)[1:]
     short, spelled = sha256(f"{name}\n\1".encode(), key)[:4].hex(), spell(b"\1" + key)
     need(files["keys.txt"].decode() == f"{name}+{short}+{spelled}\n", "not an Ed25519 verifier key")
-    need(given.strip().endswith(f"+{spelled}") or not given, "not the key that you gave")
+    need(given is None or given.strip().endswith(f"+{spelled}"), "not the key that you gave")
     HERE[0] = "checkpoints.txt"
     heads = read_checkpoints(files["checkpoints.txt"].decode(), name, key)
-    HERE[0] = "checkpoints.txt: the checkpoint that you have"
-    need(not seen or seen.partition("\n\n")[0] + "\n" in heads.values(), "it is not there")
+    HERE[0] = "checkpoints.txt, against the checkpoints that you have"
+    if seen is not None:
+        check_seen(seen, name, key, heads)
     with localcontext(prec=100):  # amounts are exact
         said, books = read_events(files, heads, name)
         if more:
@@ -210,11 +229,14 @@ def verify(files: dict[str, bytes], given: str = "", seen: str = "") -> str:
 
 
 if __name__ == "__main__":
-    folder, known, told = [*sys.argv[1:4], *[".", "", ""][len(sys.argv) - 1 :]]
+    folder, *more = sys.argv[1:] or ["."]
+    known, told = [*more, None, None][:2]
     try:
+        HERE[0] = "the arguments"
+        need(folder and all(more) and len(more) <= 2, "one is empty, or there are more than FOLDER KEY SEEN")
         paths = [path for path in pathlib.Path(folder).rglob("[!.]*") if path.is_file()]
         read = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-        sys.stdout.write(verify(read, known, pathlib.Path(told).read_text("utf-8") if told else ""))
+        sys.stdout.write(verify(read, known, pathlib.Path(told).read_text("utf-8") if told else None))
     except (OSError, *WRONG) as wrong:
         sys.stdout.write(f"NO: {HERE[0]}: {wrong}\n")
         sys.exit(1)

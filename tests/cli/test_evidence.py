@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.journal.checkpoint import taken_apart
+from executor.journal.checkpoint import joined, taken_apart
 from executor.journal.note import COSIGNATURE, HeldKey, Note, VerifierKey, cosigned
 from tests.cli.commands import call, objects, plan, twap, write_mandate
 
@@ -95,12 +95,45 @@ def test_an_export_checks_itself_anywhere(journal: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stdout.endswith("OK\n")) == (0, True), done.stdout
     key = (folder / "keys.txt").read_text()
     seen = folder / "checkpoints.txt"
-    assert alone(".", key, str(seen)).returncode == 0  # of a file with many, the first is looked for
+    assert alone(".", key, str(seen)).returncode == 0
+    for arguments in (["."], [".", key], [".", key, str(seen)]):
+        unset = alone(*arguments[:-1], "")
+        assert (unset.returncode, unset.stdout[:31]) == (1, "NO: the arguments: one is empty"), arguments
+    assert alone(".", key, str(seen), "more").returncode == 1
+    (tmp_path / "nothing").write_text("")
+    assert alone(".", key, str(tmp_path / "nothing")).returncode == 1
     lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "events.jsonl").write_bytes(b"".join(lines[:3] + lines[4:]))
     done = alone(".", key)
     assert (done.returncode, done.stdout[:29]) == (1, "NO: events.jsonl, line 4: not"), done.stdout
     assert alone("nowhere").returncode == 1
+
+
+def test_what_verify_writes_as_heads_is_what_the_verifier_takes(journal: Path, tmp_path: Path) -> None:
+    """One note of each tree, another tree's before this case's: a later export still holds it, an earlier one does
+    not."""
+    folder, head = tmp_path / "out", tmp_path / "head"
+    assert call("pause", "all", "--resting", "keep", "--who", "w", "--why", "y", "--journal", journal).returncode == 0
+    assert call("checkpoint", "--journal", journal).returncode == 0
+    assert call("verify", "--journal", journal, "--head", head).returncode == 0
+    assert [note.text.partition("\n")[0] for note in taken_apart(head.read_text())] == [
+        "executor/record/institution",
+        "executor/record/case/TEST-1",
+    ]
+    assert call("export", "TEST-1", folder, "--journal", journal).returncode == 0
+    command = [sys.executable, "-I", "-S", "verify.py", ".", (folder / "keys.txt").read_text(), str(head)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={})
+    assert (done.returncode, done.stdout.endswith("OK\n")) == (0, True), done.stdout
+    notes = taken_apart((folder / "checkpoints.txt").read_text())
+    size = int(notes[-2].text.split("\n")[1])
+    for name in ("events.jsonl", "leaves.txt"):
+        lines = (folder / name).read_bytes().splitlines(keepends=True)
+        (folder / name).write_bytes(b"".join(lines[:size]))
+    (folder / "checkpoints.txt").write_text(joined(notes[:-1]))
+    done = subprocess.run(command[:-1], cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={})
+    assert done.returncode == 0, done.stdout  # a good record of an earlier moment
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env={})
+    assert (done.returncode, "is not in the record" in done.stdout) == (1, True), done.stdout
 
 
 def test_an_export_is_refused_when_it_would_not_be_evidence(journal: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""verify.py: Ed25519 against RFC 8032, ten thousand tamperings, a second implementation, and its size and speed."""
+"""verify.py: Ed25519 against RFC 8032, ten thousand tamperings, a second implementation, and its speed."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from executor.domain.canonical import canonical
 from executor.domain.case_events import CaseOpened
 from executor.domain.events import FillRecorded
-from executor.journal.checkpoint import taken_apart
+from executor.journal.checkpoint import joined, taken_apart
 from executor.journal.line import Line, encode
 from executor.journal.note import COSIGNATURE, Note, key_id
 from executor.journal.tree import leaf_hash
@@ -38,7 +38,7 @@ from tests.journal.bundle_made import (
     random_bundle,
     tampered_bundle,
 )
-from tests.journal.case_made import KEY, OTHER, TAMPERINGS, Files, files_of
+from tests.journal.case_made import KEY, OTHER, TAMPERINGS, Files, files_of, notes_of
 
 # RFC 8032 section 7.1: public key, message, signature of TEST 1, 2 and 3.
 RFC_8032 = [
@@ -126,7 +126,7 @@ def test_it_agrees_with_another_implementation(seed: bytes, message: bytes, flip
 # --- the record ------------------------------------------------------------------------------------------------------
 
 
-def refused(files: Files, given: str = "", seen: str = "") -> str:
+def refused(files: Files, given: str | None = None, seen: str | None = None) -> str:
     """Where and why verify.py says no; empty if it says yes."""
     try:
         v.verify(files, given, seen)
@@ -262,7 +262,38 @@ def test_a_key_and_a_checkpoint_from_elsewhere() -> None:
     key = files["keys.txt"].decode().strip()
     assert refused(forged) == ""
     assert "not the key that you gave" in refused(forged, key)
-    assert "it is not there" in refused(random_bundle(6), key, str(taken_apart(files["checkpoints.txt"].decode())[-1]))
+    assert "not in the record" in refused(
+        random_bundle(6), key, str(taken_apart(files["checkpoints.txt"].decode())[-1])
+    )
+
+
+def test_every_checkpoint_of_this_case_that_was_kept_must_be_there() -> None:
+    """One, all of them, those of other trees among them, as `executor verify --head` writes them; and the record cut
+    back to an earlier checkpoint, which only a later one shows, wherever it stands in what was kept."""
+    files = next(each for each in map(random_bundle, range(50)) if each["checkpoints.txt"].count(b"\n\n") >= 7)
+    key, notes = files["keys.txt"].decode().strip(), taken_apart(files["checkpoints.txt"].decode())
+    texts = files["events.jsonl"].decode().split("\n")[:-1]
+    others = [notes_of([leaf_hash(b"x")], [1], case=case)[0] for case in ("", "CASE-10", "A")]
+    kept = {
+        "the last": [notes[-1]],
+        "all": notes,
+        "another tree's first": [others[0], notes[-1]],
+        "among others": [others[1], *notes, others[2]],
+    }
+    size = int(notes[1].text.split("\n")[1])
+    cut = bundle_of(texts[:size], [int(note.text.split("\n")[1]) for note in notes[:2]])
+    cut["checkpoints.txt"] = joined(notes[:2]).encode()
+    assert refused(listed(cut), key, str(notes[1])) == ""
+    for how, what in kept.items():
+        assert refused(files, key, joined(what)) == "", how
+        assert "is not in the record" in refused(listed(cut), key, joined(what)), how
+    assert "none in it is of this case" in refused(files, key, joined(others))
+    assert "not a row of whole checkpoints" in refused(files, key, "")
+    assert "not a row of whole checkpoints" in refused(files, key, notes[-1].text)
+    forged = notes_of([leaf_hash(text.encode()) for text in texts], [len(texts)], OTHER)
+    assert "not signed by the key of this case" in refused(files, key, joined(forged))
+    unsigned = str(notes[-1]).replace("\u2014 ", "\u2014 x")
+    assert "not signed by the key of this case" in refused(files, key, unsigned)
 
 
 def test_a_witness_may_sign_too() -> None:
