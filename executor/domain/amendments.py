@@ -113,7 +113,7 @@ def refuse_lowering(caps: Caps | None, limit: str, value: Decimal) -> str:
 
 
 def refuse_raise(caps: Caps | None, values: Mapping[str, Any], plan_ends: datetime) -> str:
-    """Why this raise cannot be asked for of a plan with these ``caps``; empty if it can."""
+    """Why this raise cannot be asked for of a plan that ``caps`` bind for good; empty if it can."""
     asked = raised("", values, ())
     if fault := _refuse_value(caps, asked.limit, asked.value):
         return fault

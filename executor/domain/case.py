@@ -304,7 +304,7 @@ class Case:
         if plan is None or plan.revoked:
             return f"no plan {event.change['plan'][:12]} is in force in case {self.case_id}"
         if event.change["kind"] == RAISE_LIMIT:
-            return refuse_raise(plan.caps, event.change, plan.expires_at)
+            return refuse_raise(plan.lasting_caps, event.change, plan.expires_at)
         return refuse_preference(event.change, plan.expires_at, self.affiliates)
 
     def refuse_pooling(self, event: CoinsPooled) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from executor.domain.amendments import Lowered
+from executor.domain.amendments import Lowered, amended
 from executor.domain.caps import Caps
 from executor.domain.case_events import FloorRaised, PlanApproved
 
@@ -33,3 +33,8 @@ class FrozenPlan:
         """The caps as they were frozen."""
         caps = self.frozen["plan"].get("caps")
         return Caps.model_validate(caps) if caps else None
+
+    @property
+    def lasting_caps(self) -> Caps | None:
+        """The caps as single people have left them for good: what binds while no looser one is in force."""
+        return amended(self.caps, self.lowered, (), self.expires_at) if self.caps else None

@@ -200,6 +200,19 @@ def test_a_lowering_binds_over_a_raise_that_was_asked_for_before() -> None:
     assert order_value(made, END) == D(20_000)
 
 
+def test_two_may_loosen_what_one_made_stricter() -> None:
+    """Frozen 50,000, lowered to 20,000: for a while two allow 40,000, which the frozen cap alone would call no looser.
+    One who lowers it after that has the last word again."""
+    made = approved()
+    made.apply(lowered("order_value", "20000"))
+    assert "order_value is 20000 already" in made.refuse_proposal(asked(raising(value="20000")))
+    assert made.refuse_proposal(asked(raising(value="40000"))) == ""
+    assert order_value(raised(made, "ch", "ri", value="40000")) == D(40_000)
+    assert order_value(made, END) == D(20_000)
+    made.apply(lowered("order_value", "15000", "ri"))
+    assert order_value(made) == D(15_000)
+
+
 def test_fewer_venues_and_larger_weeks_for_a_while() -> None:
     caps = Caps.model_validate(CAPS | WEEK)
     week = Raised("h", "week_values", D(80), END, "court", ())
