@@ -2,7 +2,8 @@
 
     python3 verify.py [FOLDER [KEY [SEEN]]]
 
-KEY: the verifier key that the institution published; without it keys.txt is believed, so compare the fingerprint.
+KEY: the verifier key that the institution published, of the record or of this case; without it keys.txt is believed, so
+compare the fingerprint.
 SEEN: a file of checkpoints that you were given earlier, of this case and perhaps of others; the record must still hold
 every one of this case, and there must be one. Prints OK and ends with 0, or NO with the first thing that is wrong and
 ends with 1. docs/evidence.md explains the files and every check."""
@@ -66,9 +67,18 @@ def signed(public: bytes, message: bytes, signature: bytes) -> bool:
     return len(signature) == 64 and s < L and (y | x % 2 << 255).to_bytes(32, "little") == signature[:32]
 
 
+def key_id(name: str, key: bytes) -> bytes:
+    return sha256(f"{name}\n\1".encode(), key)[:4]
+
+
+def verifier(name: str, key: bytes) -> str:
+    """A key as C2SP signed-note spells it."""
+    return "+".join((name, key_id(name, key).hex(), spell(b"\1" + key)))
+
+
 def check_note(text: str, lines: str, name: str, key: bytes) -> None:
     """A signed note (C2SP) has a good signature of the key; those of others, say of witnesses, are passed over."""
-    rows, short = lines.split("\n"), sha256(f"{name}\n\1".encode(), key)[:4]
+    rows, short = lines.split("\n"), key_id(name, key)
     named = [base64.b64decode(row.split(" ")[2]) for row in rows if row.startswith(f"\u2014 {name} ")]
     own = [raw for raw in named if raw[:4] == short and f"\u2014 {name} {spell(raw)}" in rows]
     need(own, "not signed by the key of this case")
@@ -210,9 +220,9 @@ def verify(files: dict[str, bytes], given: str | None = None, seen: str | None =
     HERE[0] = "keys.txt"
     name, _, spelled = files["keys.txt"].decode().split("+", 2)
     key = base64.b64decode(spelled)[1:]
-    short, spelled = sha256(f"{name}\n\1".encode(), key)[:4].hex(), spell(b"\1" + key)
-    need(files["keys.txt"].decode() == f"{name}+{short}+{spelled}\n", "not an Ed25519 verifier key")
-    need(given is None or given.strip().endswith(f"+{spelled}"), "not the key that you gave")
+    own, record = verifier(name, key), verifier(name.rpartition("/case/")[0], key)
+    need(files["keys.txt"].decode() == f"{own}\n", "not an Ed25519 verifier key")
+    need(given is None or given.strip() in (own, record), "not the key that you gave")
     HERE[0] = "checkpoints.txt"
     heads = read_checkpoints(files["checkpoints.txt"].decode(), name, key)
     HERE[0] = "checkpoints.txt, against the checkpoints that you have"

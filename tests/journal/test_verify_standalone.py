@@ -24,7 +24,7 @@ from executor.domain.case_events import CaseOpened
 from executor.domain.events import FillRecorded
 from executor.journal.checkpoint import joined, taken_apart
 from executor.journal.line import Line, encode
-from executor.journal.note import COSIGNATURE, Note, key_id
+from executor.journal.note import COSIGNATURE, Note, VerifierKey, key_id
 from executor.journal.tree import leaf_hash
 from executor.report import verify_standalone as v
 from tests.domain.events_made import filled
@@ -265,6 +265,19 @@ def test_a_key_and_a_checkpoint_from_elsewhere() -> None:
     assert "not in the record" in refused(
         random_bundle(6), key, str(taken_apart(files["checkpoints.txt"].decode())[-1])
     )
+
+
+def test_a_key_given_is_that_of_the_record_or_of_this_case() -> None:
+    """The same public key under another name is the key of something else, say of another case."""
+    files = random_bundle(5)
+    own = VerifierKey.parse(files["keys.txt"].decode().strip())
+    record = own.named(KEY.name)
+    for good in (str(own), f"{own}\n", str(record)):
+        assert refused(files, good) == "", good
+    other = [own.named(name) for name in (f"{KEY.name}/case/CASE-2", f"{KEY.name}/institution", "example.org")]
+    wrong_id = str(own).replace(own.id.hex(), record.id.hex())
+    for bad in (*map(str, other), wrong_id, str(own).rpartition("+")[2], "", " "):
+        assert "not the key that you gave" in refused(files, bad), bad
 
 
 def test_every_checkpoint_of_this_case_that_was_kept_must_be_there() -> None:
