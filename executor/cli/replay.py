@@ -13,6 +13,7 @@ from executor.cli.moments import moment
 from executor.domain.plan import Plan
 from executor.errors import InputRefused
 from executor.market.candles import load
+from executor.report.market_seen import Market, from_candles
 
 VolumeUnit = Literal["base", "quote"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,15 +60,27 @@ def recording(market: Path | None, volume_unit: VolumeUnit | None, begin: str | 
     return Recording(market, volume_unit or "base", moment("--from", begin) if begin is not None else None)
 
 
+volume_unit_option = click.option(
+    "--volume-unit",
+    type=click.Choice(["base", "quote"]),
+    help="What the file's volume counts: coins (base, the default) or money (quote, as at FTX).",
+)
+
+
+def market_seen(market: Path | None, volume_unit: VolumeUnit | None) -> Market | None:
+    """The market of a candle file, to hold a sale against. Raises ``InputRefused``."""
+    if market is not None:
+        return from_candles(load(market), volume_unit or "base")
+    if volume_unit is not None:
+        raise InputRefused("--volume-unit belongs to --market; name a candle file, or leave it out")
+    return None
+
+
 def market_options(command: F) -> F:
     """The options ``--market``, ``--volume-unit`` and ``--from``."""
     options = (
         click.option("--market", type=click.Path(path_type=Path, dir_okay=False), help="Candles to replay (CSV, .gz)."),
-        click.option(
-            "--volume-unit",
-            type=click.Choice(["base", "quote"]),
-            help="What the file's volume counts: coins (base, the default) or money (quote, as at FTX).",
-        ),
+        volume_unit_option,
         click.option(
             "--from", "begin", help="Begin the replay here (UTC), for example 2022-01-20 or 2022-01-20T08:00."
         ),

@@ -11,6 +11,7 @@ from config.journal_path import journal_path
 from executor.cli.evidence import existing, verifiers
 from executor.cli.journal_option import journal_option
 from executor.cli.recording import record_signer, secrets_here
+from executor.cli.replay import VolumeUnit, market_seen, volume_unit_option
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import taken_apart
 from executor.journal.leaves import looking
@@ -21,7 +22,7 @@ from executor.market.candles import load
 from executor.report.bundle import bundle_files, listed, refuse_keys, zipped
 from executor.report.casefile import CaseFile, casefile
 from executor.report.export import exported, institution_lines
-from executor.report.market_seen import from_candles
+from executor.report.market_seen import Market
 from executor.report.pdf import pdf
 from executor.report.report import html
 from executor.report.seal import sealed
@@ -57,6 +58,7 @@ class _Case:
 @click.option("--redacted", is_flag=True, help="Code names and masked addresses; the record is not attached.")
 @click.option("--seal", type=_file, help="Seal each PDF (PAdES) with this PKCS#12; EXECUTOR_SEAL_PASSPHRASE opens it.")
 @_market
+@volume_unit_option
 @_benchmark
 @journal_option
 @_keys
@@ -67,6 +69,7 @@ def report(
     redacted: bool,
     seal: Path | None,
     market: Path | None,
+    volume_unit: VolumeUnit | None,
     benchmarks: Sequence[tuple[Path, Path]],
     journal: Place | None,
     keys: Path | None,
@@ -77,7 +80,7 @@ def report(
     \b
     executor report BJ-2026-0417 out/ --lang zh,en
     """
-    found = _read(journal_path(journal), case_id, keys, market, benchmarks)
+    found = _read(journal_path(journal), case_id, keys, market_seen(market, volume_unit), market, benchmarks)
     made = _reports(found, lang, redacted=redacted)
     if seal is not None:
         secret = os.environ.get("EXECUTOR_SEAL_PASSPHRASE", "")
@@ -94,6 +97,7 @@ def report(
 @click.argument("file", metavar="FILE.zip", type=_file)
 @_lang
 @_market
+@volume_unit_option
 @_benchmark
 @journal_option
 @_keys
@@ -102,6 +106,7 @@ def bundle(
     file: Path,
     lang: str,
     market: Path | None,
+    volume_unit: VolumeUnit | None,
     benchmarks: Sequence[tuple[Path, Path]],
     journal: Place | None,
     keys: Path | None,
@@ -111,7 +116,7 @@ def bundle(
     if file.exists():
         raise InputRefused(f"{file} exists already; evidence is never overwritten")
     signer = record_signer(journal_path(journal))
-    found = _read(journal_path(journal), case_id, keys, market, benchmarks)
+    found = _read(journal_path(journal), case_id, keys, market_seen(market, volume_unit), market, benchmarks)
     files = bundle_files(found.case, found.exported, _reports(found, lang), found.inputs)
     refuse_keys(files, secrets_here(journal_path(journal)))
     files = listed(files, signer)
@@ -121,16 +126,20 @@ def bundle(
 
 
 def _read(
-    place: Place, case_id: str, keys: Path | None, market: Path | None, benchmarks: Sequence[tuple[Path, Path]]
+    place: Place,
+    case_id: str,
+    keys: Path | None,
+    seen: Market | None,
+    market: Path | None,
+    benchmarks: Sequence[tuple[Path, Path]],
 ) -> _Case:
     place = existing(place)
     with looking(place) as run:
         trusted = verifiers(keys, place)
         files = exported(run, case_id, trusted)
         house = [decode(text) for text in institution_lines(run, trusted)]
-    seen, averages, inputs = None, list[BenchmarkRecord](), dict[str, bytes]()
+    averages, inputs = list[BenchmarkRecord](), dict[str, bytes]()
     if market is not None:
-        seen = from_candles(load(market))
         inputs[market.name] = market.read_bytes()
     for path, candles in benchmarks:
         average = read_record(path)

@@ -7,6 +7,7 @@ import click
 
 from config.journal_path import journal_path
 from executor.cli.journal_option import journal_option
+from executor.cli.replay import VolumeUnit, market_seen, volume_unit_option
 from executor.domain.case_events import FloorRaised
 from executor.domain.events import ParentCreated
 from executor.errors import InputRefused
@@ -14,9 +15,7 @@ from executor.journal.line import Line, decode
 from executor.journal.open import Place, open_reading
 from executor.journal.store import Reading
 from executor.market.benchmark import read_record
-from executor.market.candles import load
 from executor.report.floors import Raises, raises_of
-from executor.report.market_seen import from_candles
 from executor.report.tca import tca as measured
 from executor.report.tca_shown import tca_table, tca_values
 
@@ -27,12 +26,20 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.argument("name", metavar="PARENT|CASE")
 @journal_option
 @click.option("--market", type=_file, help="Recorded candles of the same time (CSV, .csv.gz): volumes and later mids.")
+@volume_unit_option
 @click.option("--benchmark", type=_file, help="The record of the average that the sale is held against (JSON).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a parent order, with the definitions.")
-def tca(name: str, journal: Place | None, market: Path | None, benchmark: Path | None, as_json: bool) -> None:
+def tca(
+    name: str,
+    journal: Place | None,
+    market: Path | None,
+    volume_unit: VolumeUnit | None,
+    benchmark: Path | None,
+    as_json: bool,
+) -> None:
     """Measure how well PARENT, or each parent order of CASE, was executed: shortfall and its parts, slippage, markouts,
     participation, quotes. Each number stands beside its definition; what was not recorded is said to be so."""
-    seen = None if market is None else from_candles(load(market))
+    seen = market_seen(market, volume_unit)
     px = None if benchmark is None else read_record(benchmark).benchmark().px
     for lines, raises in _sales_of(journal_path(journal), name):
         found = measured([(line.at, line.event) for line in lines], seen, px, raises)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
 from executor.domain.events import (
     ArrivalMarked,
@@ -104,21 +105,15 @@ def seen_by_engine(events: Iterable[tuple[datetime, Event]]) -> Market:
     return Market("record", marks)
 
 
-def from_candles(file: CandleFile) -> Market:
+def from_candles(file: CandleFile, volume_unit: Literal["base", "quote"] = "base") -> Market:
     """Each candle as a mark at its end: the close, the volume, and (high + low + close) / 3 as its mean price. A
-    candle is as long as the shortest step between two."""
+    candle is as long as the shortest step between two. A volume that counts money (``quote``) is divided by the mean
+    price."""
     candles = file.candles
     length = min((b.at - a.at for a, b in pairwise(candles)), default=timedelta(minutes=1))
-    return Market(
-        f"{file.name} sha256 {file.sha256}",
-        (
-            Mark(
-                c.at + length,
-                Fraction(c.close),
-                c.at,
-                Fraction(c.volume),
-                (Fraction(c.high) + Fraction(c.low) + Fraction(c.close)) / 3,
-            )
-            for c in candles
-        ),
-    )
+    marks = []
+    for c in candles:
+        typical = (Fraction(c.high) + Fraction(c.low) + Fraction(c.close)) / 3
+        volume = Fraction(c.volume) if volume_unit == "base" else Fraction(c.volume) / typical
+        marks.append(Mark(c.at + length, Fraction(c.close), c.at, volume, typical))
+    return Market(f"{file.name} sha256 {file.sha256}, volume in {volume_unit} units", marks)

@@ -96,8 +96,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "interval_vwap_px": Measure(
         "px",
-        "sum of candle volume x (high + low + close) / 3 over the candles that touch the interval, / their volume",
-        "区间内各 K 线成交量×（最高＋最低＋收盘）÷3 之和，除以总成交量",
+        "sum of candle volume x (high + low + close) / 3 over the candles that touch the interval, / their volume; a "
+        "volume in money is divided by that price first",
+        "区间内各 K 线成交量×（最高＋最低＋收盘）÷3 之和，除以总成交量；成交量以金额计的，先除以该价格",
         "Interval VWAP",
         "区间成交量加权均价",
     ),

@@ -56,6 +56,12 @@ def test_with_recorded_candles(journal: Path, tmp_path: Path) -> None:
     assert found["whole"]["interval_vwap_px"] == "99000"
     assert 0 < Fraction(found["whole"]["participation"]) < 1
     assert found["whole"]["reversion_60min_bps"] is not None
+    in_money = ("--market", tmp_path / "c.csv.gz", "--volume-unit", "quote")
+    (money,) = objects(call("tca", "TEST-1", "--journal", journal, *in_money, "--json").stdout)
+    share = Fraction(money["whole"]["participation"]) / Fraction(found["whole"]["participation"])
+    assert abs(share / 99_000 - 1) < Fraction(1, 1000)
+    alone = call("tca", "TEST-1", "--journal", journal, "--volume-unit", "quote")
+    assert (alone.returncode, "belongs to --market" in alone.stderr) == (ExitCode.USAGE, True)
 
 
 def test_a_raised_floor_is_the_floor_from_then_on(journal: Path, tmp_path: Path) -> None:

@@ -166,6 +166,16 @@ def test_volumes_from_candles() -> None:
     assert whole["participation_worst"] is None  # no volume is known for the quarter of an hour before
 
 
+def test_a_volume_in_money_is_turned_into_coins() -> None:
+    """The same market, counted in money: 40 BTC at 99900 are 3996000, 60 at 99800 are 5988000."""
+    rows = (("99900", "3996000"), ("99800", "5988000"))
+    file = CandleFile("m.csv", "00", tuple(candle(60 * n, *row) for n, row in enumerate(rows)))
+    counted = from_candles(file, "quote")
+    assert counted.marks == MARKET.marks
+    assert tca(example(), counted).whole == tca(example(), MARKET).whole
+    assert counted.source == "m.csv sha256 00, volume in quote units"
+
+
 def test_worst_quarter_of_an_hour() -> None:
     """Sixteen candles of 10 touch the 15 minutes before a fill at 12, 14 and 50 s, and 16 before 61 s: 8 / 160."""
     assert tca(example(), WIDE).whole["participation_worst"] == Fraction(8, 160)
