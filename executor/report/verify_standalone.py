@@ -8,7 +8,7 @@ SEEN: a file of checkpoints that you were given earlier, of this case and perhap
 every one of this case, and there must be one. Prints OK and ends with 0, or NO with the first thing that is wrong and
 ends with 1. docs/evidence.md explains the files and every check."""
 
-import base64, hashlib, json, pathlib, sys  # noqa: E401, I001
+import base64, hashlib, json, pathlib, re, sys  # noqa: E401, I001
 from decimal import Decimal, localcontext
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ HERE = [""]  # the file and the line that is being looked at
 WRONG = ValueError, LookupError, TypeError, AttributeError, ArithmeticError
 RECORD = {"events.jsonl", "leaves.txt", "checkpoints.txt", "keys.txt"}
 BUNDLE = {"ledger.jsonl", "ledger-leaves.txt", "SHA256SUMS", "SHA256SUMS.sig"}
+STAMP = re.compile(r"timestamp-[0-9]+-[0-9]+\.tsr")
 # Ed25519, RFC 8032: points (x, y, z, t) of the curve -x^2 + y^2 = 1 + d x^2 y^2 modulo P; L points in the group.
 P, L, NEUTRAL = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493, (0, 1, 1, 0)
 D, ROOT = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
@@ -77,10 +78,14 @@ def verifier(name: str, key: bytes) -> str:
 
 
 def check_note(text: str, lines: str, name: str, key: bytes) -> None:
-    """A signed note (C2SP) has a good signature of the key; those of others, say of witnesses, are passed over."""
-    rows, short = lines.split("\n"), key_id(name, key)
-    named = [base64.b64decode(row.split(" ")[2]) for row in rows if row.startswith(f"\u2014 {name} ")]
-    own = [raw for raw in named if raw[:4] == short and f"\u2014 {name} {spell(raw)}" in rows]
+    """A signed note (C2SP) has a good signature of the key, and under its text nothing but lines of signatures: an em
+    dash, a name, base64. Those of others, say of witnesses, are passed over."""
+    own = []
+    for words in (row.split(" ") for row in lines.split("\n")):
+        need(len(words) == 3 and words[0] == "\u2014" and words[1], "a line under it is not a signature")
+        raw = base64.b64decode(words[2])
+        need(spell(raw) == words[2] and len(raw) >= 68, "a line under it is not a signature")
+        own += [raw] if words[1] == name and raw[:4] == key_id(name, key) else []
     need(own, "not signed by the key of this case")
     need(all(signed(key, text.encode(), raw[4:]) for raw in own), "its signature is not good")
 
@@ -214,7 +219,7 @@ def read_sums(files: dict[str, bytes], name: str, key: bytes) -> None:
 def verify(files: dict[str, bytes], given: str | None = None, seen: str | None = None) -> str:
     """Check all files, with the key and the checkpoints that the reader has; what to say. Raises an error with what
     is wrong first."""
-    more = [name for name in files if name not in {*RECORD, "verify.py"} and not name.endswith(".tsr")]
+    more = [name for name in files if name not in {*RECORD, "verify.py"} and not STAMP.fullmatch(name)]
     for HERE[0] in sorted(RECORD | BUNDLE if more else RECORD):
         need(HERE[0] in files, "missing")
     HERE[0] = "keys.txt"

@@ -73,9 +73,10 @@ function checkNote(body, signatures, key) {
   let good = 0;
   for (const line of signatures.split("\n")) {
     const words = line.split(" ");
-    if (words.length !== 3 || words[0] !== "\u2014" || words[1] !== key.name) continue;
+    need(words.length === 3 && words[0] === "\u2014" && words[1] !== "", "signature line");
     const raw = unbase64(words[2]);
-    if (raw.toString("hex", 0, 4) !== key.id) continue;
+    need(raw.length >= 68, "length of a signature");
+    if (words[1] !== key.name || raw.toString("hex", 0, 4) !== key.id) continue;
     need(verify(null, Buffer.from(body), key.public, raw.subarray(4)), "signature");
     good += 1;
   }
@@ -189,7 +190,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const key = readKey(text(files["keys.txt"]));
     const heads = readCheckpoints(text(files["checkpoints.txt"]), key);
     const books = readEvents(files["events.jsonl"], files["leaves.txt"], heads, key.name);
-    if (Object.keys(files).some((name) => !RECORD.includes(name) && !name.endsWith(".tsr"))) {
+    if (Object.keys(files).some((name) => !RECORD.includes(name) && !/^timestamp-\d+-\d+\.tsr$/.test(name))) {
       readLedger(files["ledger.jsonl"], files["ledger-leaves.txt"], books);
       readSums(files, key);
     }

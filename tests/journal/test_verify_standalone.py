@@ -318,6 +318,32 @@ def test_a_witness_may_sign_too() -> None:
     assert refused(listed(files | {"checkpoints.txt": "\n".join(map(str, notes)).encode()})) == ""
 
 
+def _with_text_that_nobody_signed() -> list[Files]:
+    """With words among the signatures, before and after them, and with files that only look like timestamps."""
+    files, dash = random_bundle(8), "\u2014 "
+    record = {name: files[name] for name in (*RECORD, "verify.py")}
+    checkpoints, signature = files["checkpoints.txt"].decode(), files["SHA256SUMS.sig"].decode()
+    words = [
+        "This case was audited by X.",
+        f"{dash}X approved this",
+        f"{dash}X approved",
+        f"{dash}audited AAAA",
+        "\u2014",
+        "",
+    ]
+    made = [files | {"SHA256SUMS.sig": f"{signature}{line}\n".encode()} for line in words]
+    made += [files | {"SHA256SUMS.sig": f"{line}\n{signature}".encode()} for line in words]
+    made += [record | {"checkpoints.txt": checkpoints.replace(dash, f"{line}\n{dash}", 1).encode()} for line in words]
+    made += [record | {"checkpoints.txt": f"{checkpoints}{line}\n".encode()} for line in words]
+    stamps = "evil.tsr", "report/timestamp-9-1.tsr", "timestamp-9.tsr", "timestamp-9-1.tsr.tsr", "timestamp-x-1.tsr"
+    return made + [record | {name: b"x"} for name in stamps]
+
+
+def test_nothing_stands_in_the_record_that_nobody_signed() -> None:
+    """A line of words under a note, or a file that only ends like a timestamp, would be read as if it were checked."""
+    assert [n for n, each in enumerate(_with_text_that_nobody_signed()) if not refused(each)] == []
+
+
 def test_a_second_implementation_agrees_on_a_thousand_journals() -> None:
     """Half of them tampered with: bundles, every third a record alone. The other is JavaScript: another Ed25519,
     SHA-256, JSON and arithmetic."""
@@ -328,13 +354,14 @@ def test_a_second_implementation_agrees_on_a_thousand_journals() -> None:
         random_bundle(seed) if seed % 2 else tampered_bundle(random_bundle(seed), seed)[1] for seed in range(1000)
     ]
     journals = [_record(each) if n % 3 == 0 else each for n, each in enumerate(journals)]
+    journals += _with_text_that_nobody_signed()
     lines = [json.dumps({name: base64.b64encode(raw).decode() for name, raw in each.items()}) for each in journals]
     script = Path(__file__).with_name("second_opinion.mjs")
     done = subprocess.run(
         [node, str(script)], input="\n".join(lines), capture_output=True, text=True, timeout=300, check=True
     )
     theirs = done.stdout.splitlines()
-    assert len(theirs) == 1000
+    assert len(theirs) == len(journals) > 1000
     mine = [refused(each) for each in journals]
     differ = [(n, a, b) for n, (a, b) in enumerate(zip(mine, theirs, strict=True)) if (a == "") != (b == "OK")]
     assert differ == []
