@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from config.holidays import hong_kong_holidays
 from config.journal_path import journal_path
 from executor.cli.evidence import existing, verifiers
 from executor.cli.journal_option import journal_option
@@ -149,7 +150,8 @@ def _read(
         averages.append(average)
         inputs |= {path.name: path.read_bytes(), average.file: candles.read_bytes()}
     lines = [decode(text) for text in files["events.jsonl"].decode().splitlines()]
-    case = casefile(case_id, lines, house, seen, averages)
+    holidays = {day for days in hong_kong_holidays().values() for day in days}
+    case = casefile(case_id, lines, house, seen, averages, holidays)
     notes = taken_apart(files["checkpoints.txt"].decode())
     case.head, case.checkpoints, case.key = notes[-1].text, len(notes), files["keys.txt"].decode().strip()
     return _Case(case, files, inputs)

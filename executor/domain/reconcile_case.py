@@ -197,6 +197,8 @@ class _Case:
             line.details.append(f"no paper of {', '.join(without) or 'any venue'} was imported")
         for item in self._matching.differing if wrong == "statement" else ():
             line.broken(_said(item))
+        for item in self._matching.late:
+            line.broken(f"{item.venue} {item.trade_id}: contract note overdue, was {item.detail}")
         return line
 
     def _pooled_only(self) -> bool:

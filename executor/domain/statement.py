@@ -52,8 +52,13 @@ class Matching:
 
     @property
     def differing(self) -> list[Unmatched]:
-        """What differs or stands on one side only; a note that has not come is no difference yet."""
+        """What differs or stands on one side only; a note that has not come is no difference."""
         return [item for item in self.queue if item.what != NO_NOTE]
+
+    @property
+    def late(self) -> list[Unmatched]:
+        """The trades whose contract note has not come though its time is over."""
+        return [item for item in self.queue if item.what == NO_NOTE and item.overdue]
 
 
 def business_day_after(day: date, days: int, holidays: Collection[date]) -> date:

@@ -1,8 +1,8 @@
 """All that the report says of a case, taken from its record in one pass: facts with their types, no words."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -116,10 +116,11 @@ def casefile(
     house: Sequence[Line] = (),
     market: Market | None = None,
     benchmarks: Sequence[BenchmarkRecord] = (),
+    holidays: Collection[date] = (),
 ) -> CaseFile:
     """The facts of a case from the lines of its tree. ``house`` are those of the institution's own tree: who was
     enrolled, and what people stopped everywhere or at a venue. ``market`` and ``benchmarks`` are what was recorded of
-    the market outside."""
+    the market outside; ``holidays`` are those of Hong Kong, for the clock on contract notes."""
     if not lines:
         raise InputRefused(f"the record holds nothing of case {case_id}")
     found = CaseFile(case_id, list(lines))
@@ -139,7 +140,7 @@ def casefile(
             found.sales.append(_sale(own, market, found.benchmarks, found.raised))
     found.incidents = _incidents(found, lines, house)
     found.books = books_of(lines)
-    found.verdict = reconcile_case(found.books, found.until)
+    found.verdict = reconcile_case(found.books, found.until, holidays)
     return found
 
 

@@ -67,6 +67,8 @@ def settlement(case: CaseFile, words: Words) -> Section:
     section.blocks.append(Table(columns, lines))
     matching = verdict.matching
     section.blocks.append(words("text.papers", stated=len(matching.stated), queue=len(matching.queue)))
+    if matching.late:
+        section.blocks.append(words("text.notes_late", count=len(matching.late)))
     section.blocks.append(words("text.books"))
     section.blocks.append(_balance(case, words))
     return section

@@ -14,7 +14,7 @@ from executor.domain.ledger import sums
 from executor.domain.postings import fill_postings
 from executor.domain.reconcile_case import COIN_STEPS, DEPOSIT_STEPS, MONEY_STEPS, Verdict, reconcile_case
 from executor.domain.settlement_events import LedgerCorrected, PostingEntry
-from tests.domain.case_settled import AT, SECOND, D, Recorded, coins, opened, settled
+from tests.domain.case_settled import AT, SECOND, D, Recorded, coins, opened, paper, sales, settled
 
 LATER = AT + timedelta(hours=1)
 LINES = [*COIN_STEPS, *MONEY_STEPS[1:], "statement", *DEPOSIT_STEPS]
@@ -119,6 +119,21 @@ def test_another_deposit_in_the_mandate_shows_where_it_was_paid_in() -> None:
     other = msgspec.structs.replace(opened, mandate=opened.mandate | {"deposit": deposit})
     found = verdict([replace(CASE[0], event=other), *CASE[1:]])
     assert [line.name for line in found.breaks] == ["deposit_posted"]
+
+
+def test_a_contract_note_that_is_overdue_is_a_break_and_one_that_is_not_is_none() -> None:
+    """Only a statement came from osl; the trades are of Monday, 23 November 2026, so notes are due on the 25th."""
+    usd, _ = sales()
+    lines = [line for line in CASE if getattr(line.event, "venue", "") != "osl" or line.stream != "case/CASE-1"]
+    lines += [line for line in CASE if type(line.event).__name__ == "FiatWithdrawn" and line.event.venue == "osl"]
+    lines.append(Recorded("case/CASE-1", 90, AT, paper("osl", usd, "statement")))
+    books = books_of(lines)
+    assert reconcile_case(books, AT + timedelta(days=2)).zero
+    (broken,) = reconcile_case(books, AT + timedelta(days=3)).breaks
+    assert (broken.name, broken.residual) == ("statement", {})
+    assert broken.details[0] == "osl u1: contract note overdue, was due by 2026-11-25 in Hong Kong"
+    assert len(broken.details) == 2
+    assert reconcile_case(books, AT + timedelta(days=3), {AT.date() + timedelta(days=1)}).zero  # a holiday between
 
 
 # --- what is missing ---------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from executor.domain.plan import Guards, OtcLeg, TwapLeg, Waiting
 from executor.domain.price_rules import AverageRule, BandRule, FixedRule, ReferenceTerms
 from executor.domain.reconcile_case import COIN_STEPS, DEPOSIT_STEPS, MONEY_STEPS, POOL_STEPS
 from executor.domain.settlement import EVIDENCE
+from executor.domain.settlement_events import StatementImported
 from executor.journal.line import Line
 from executor.report.blocks import Table
 from executor.report.casefile import CaseFile, casefile
@@ -135,6 +136,24 @@ def test_a_raised_floor_is_shown_and_drawn(finished: Finished) -> None:
     again = replace(case, raised=[(sale.fills[0].at + timedelta(seconds=1), raised)])
     text = table_text(again, "zh", "price")
     assert "91,234.50|王磊|市场走高" in text
+
+
+def test_contract_notes_that_never_came_keep_the_case_from_zero(finished: Finished) -> None:
+    """The venues sent statements alone, and the record goes on for more than two business days."""
+    case = finished[0]
+    lines = [
+        msgspec.structs.replace(line, event=msgspec.structs.replace(line.event, paper="statement"))
+        if isinstance(line.event, StatementImported)
+        else line
+        for line in case.lines
+    ]
+    lines[-1] = msgspec.structs.replace(lines[-1], at=lines[-1].at + timedelta(days=5))
+    late = casefile(case.case_id, lines)
+    assert case.verdict is not None
+    assert late.verdict is not None
+    assert (case.verdict.zero, [line.name for line in late.verdict.breaks]) == (True, ["statement"])
+    assert f"逾期未收到的共 {len(case.fills())} 笔" in html(late, Words("zh"))
+    assert "逾期未收到" not in html(case, Words("zh"))
 
 
 # --- stops and waits -------------------------------------------------------------------------------------------------
