@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,9 @@ from adapters.mock.osl_rows import PairRules
 from adapters.mock.world import RFQ_ACCEPT_PATH, MockWorld
 from adapters.osl import Osl
 from adapters.venue import NewOrder, OrderReport, Quote
+from executor.engine import legs
 from executor.exit_codes import ExitCode
+from executor.strategy.route import Route
 from tests.cli.commands import EXAMPLES, Table, call, credit, objects, otc, plan, twap, write_mandate
 from tests.cli.processes import mock_venues, watched
 from tests.cli.test_approvals import MANDATE, Office, freeze
@@ -628,6 +631,24 @@ def test_requirement_12_every_price_lies_on_the_tick(tmp_path: Path) -> None:
     for order in orders:
         assert Decimal(order["limit_px"]) % Decimal("0.01") == 0
         assert Decimal(order["limit_px"]) > Decimal("90000.001")
+
+
+def test_requirement_12_an_order_between_two_ticks_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever makes the order: a router that forgets the tick gets nothing onto the wire or into the record."""
+    routed = legs.route
+
+    def between(*given: Any, **named: Any) -> list[Route]:
+        return [each._replace(limit_px=each.limit_px + Decimal("0.001")) for each in routed(*given, **named)]
+
+    monkeypatch.setattr(legs, "route", between)
+    journal = tmp_path / "journal.sqlite"
+    done = call("dry-run", write_mandate(tmp_path, plan()), "--journal", journal)
+    assert done.returncode == ExitCode.REFUSED
+    assert "venue.tick" in done.stderr
+    assert "is not on tick" in done.stderr
+    assert objects(call("orders", "--journal", journal, "--json").stdout) == []
 
 
 def test_the_coins_of_a_case_are_credited_before_any_of_this(office: Office) -> None:
