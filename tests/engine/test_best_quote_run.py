@@ -23,6 +23,8 @@ from executor.engine import rfq
 from executor.engine.rehearsal import _STAND_INS
 from executor.engine.runner import Runner
 from executor.errors import ExecutorError, RuleRefused
+from executor.guards import best_quote
+from executor.guards.verdict import ALLOW
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.strategy.quotes import Choice
@@ -150,6 +152,16 @@ async def test_a_quote_that_is_not_the_best_is_not_accepted_whoever_chooses_it(m
 
 
 @virtual
+async def test_without_the_guard_the_same_choice_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: the gate does not look at the recorded round, and every clip goes to the friend for less."""
+    monkeypatch.setattr(rfq, "choose", worst)
+    monkeypatch.setattr(best_quote, "check", lambda *_: ALLOW)
+    alpha, beta = two()
+    await run(alpha, beta)
+    assert (len(alpha.accepted), beta.accepted) == (2, [])
+
+
+@virtual
 async def test_with_a_signed_rule_the_same_choice_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rfq, "choose", worst)
     alpha, beta = two()
@@ -216,6 +228,17 @@ async def test_a_desk_in_the_register_does_not_buy_whoever_chooses_it(monkeypatc
     end = await run(alpha, affiliates=("sister desk",))
     assert "conflict: Sister Desk stands in the register of affiliates and may not buy" in str(end.fault)
     assert alpha.accepted == []
+
+
+@virtual
+async def test_without_the_guard_a_desk_in_the_register_buys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin of both: neither the round nor the gate compares the desk with the register."""
+    monkeypatch.setattr(best_quote, "check", lambda *_: ALLOW)
+    monkeypatch.setattr(rfq.QuoteOrders, "_left_out", lambda *_: None)
+    alpha = ScriptedVenue(LoopClock(START))
+    alpha.counterparty = "Sister Desk"
+    await run(alpha, affiliates=("sister desk",))
+    assert len(alpha.accepted) == 2
 
 
 @virtual

@@ -299,3 +299,12 @@ async def test_the_register_is_asked_at_each_order(monkeypatch: pytest.MonkeyPat
     end = await ran(alpha, store=store)
     assert "alpha stands in the register of affiliates" in str(end.fault)
     assert alpha.wire == []
+
+
+@virtual
+async def test_without_the_register_the_affiliate_buys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: asked neither at the beginning nor at an order, everything goes to the sister company."""
+    monkeypatch.setattr(rig, "mandate", lambda held="100": related())
+    monkeypatch.setattr(Gate, "refuse_affiliate", lambda self, name: None)
+    alpha = venue()
+    exact((await ran(alpha)).state, alpha)

@@ -17,7 +17,7 @@ from executor.engine.parent_log import ParentLog
 from executor.engine.reconcile import Reconciler
 from executor.engine.resolve import Resolver
 from executor.errors import InvariantBroken, RuleRefused
-from executor.guards import floor
+from executor.guards import floor, venue_rules
 from executor.guards.verdict import ALLOW
 from executor.strategy.route import Route
 from tests.engine.rig import START, TWAP, MemoryStore, Ran, exact, plan, ran, virtual
@@ -66,7 +66,7 @@ async def test_an_intent_that_is_not_written_first_is_sold_twice(monkeypatch: py
     """The twin: the intent is only remembered, the process dies after the send, the next one does not know of it. The
     comparison of the purses at the start, which would stop this venue, is switched off as well."""
 
-    async def compares_nothing(self: Reconciler) -> None: ...
+    async def compares_nothing(self: Reconciler, *, at_start: bool = False) -> None: ...
 
     async def only_remembered(self: ParentLog, venue: str, build: Any) -> Any:
         intent = build(self.state)
@@ -199,3 +199,44 @@ async def test_without_both_the_order_goes_out_under_the_floor(monkeypatch: pyte
     end = await ran(alpha)
     assert alpha.wire[0].limit_px < end.state.spec.floor_px
     assert any(fill.px < end.state.spec.floor_px for fill in alpha.fills_made)
+
+
+# --- the rules of the venues ------------------------------------------------------------------------------------------
+
+BETWEEN_TICKS, BETWEEN_STEPS, TOO_LITTLE = ("0.5", "99999.999"), ("0.500001", "99999"), ("0.00005", "99999")
+BROKEN = pytest.mark.parametrize(
+    ("qty", "px", "rule"),
+    [(*BETWEEN_TICKS, "venue.tick"), (*BETWEEN_STEPS, "venue.step"), (*TOO_LITTLE, "venue.size")],
+    ids=["tick", "step", "size"],
+)
+
+
+def _asks_for(qty: str, px: str) -> Any:
+    return lambda due, leaves, offers, **_: [Route("alpha", D(qty), D(px), TimeInForce.IOC)]
+
+
+@BROKEN
+@virtual
+async def test_what_a_venue_would_refuse_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, qty: str, px: str, rule: str
+) -> None:
+    """Guards the venue's own rules: whatever the strategy asks for, the intent is refused before it is written."""
+    monkeypatch.setattr(legs, "route", _asks_for(qty, px))
+    alpha, store = venue(), MemoryStore()
+    end = await ran(alpha, store=store)
+    assert isinstance(end.fault, RuleRefused)
+    assert str(end.fault).startswith(f"{rule}: ")
+    assert (alpha.wire, store.events(ChildIntended)) == ([], [])
+
+
+@BROKEN
+@virtual
+async def test_without_the_venues_rules_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch, qty: str, px: str, rule: str
+) -> None:
+    """The twin: the guard blind, the order that the venue documents that it refuses goes out."""
+    monkeypatch.setattr(legs, "route", _asks_for(qty, px))
+    monkeypatch.setattr(venue_rules, "check", lambda *_, **__: ALLOW)
+    alpha = venue()
+    await ran(alpha)
+    assert (alpha.wire[0].qty, alpha.wire[0].limit_px) == (D(qty), D(px))
