@@ -250,7 +250,8 @@ def receipt(
     journal: Place | None,
     as_json: bool,
 ) -> None:
-    """Police or court confirmed that they received the proceeds. Evidence: receipt. Only this lets a deposit go."""
+    """Police or court confirmed that they received the proceeds; `--amount 0` if nothing was sold and they confirmed
+    that all coins are back. Evidence: receipt. Only this lets a deposit go."""
     got = amount("--amount", amount_text)
     event = ReceiptRecorded(issuer=issuer, currency=currency, amount=got, evidence=evidence(pairs), who=who)
     told(record_step(journal, case_id, event), f"receipt by {issuer} for {plain(got)} {currency}", as_json)

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from executor.domain import ledger as accounts
 from executor.domain.books import Books, cover_facts
 from executor.domain.canonical import digest
 from executor.domain.case import Case
@@ -102,7 +103,7 @@ def refuse_step(case: Case, books: Books, people: People, event: Any) -> str:
     checks: tuple[Callable[[], str], ...] = (
         lambda: refuse_settler(case, event.who),
         lambda: _refuse_evidence(books, event),
-        lambda: _refuse_amounts(event),
+        lambda: _refuse_amounts(books, event),
         lambda: _refuse_words(case, event),
         lambda: _refuse_release(books, event) if isinstance(event, DepositReleased) else "",
         lambda: refuse_second(case, people, event) if hasattr(event, "second") else "",
@@ -123,10 +124,11 @@ def _refuse_evidence(books: Books, event: Any) -> str:
     return ""
 
 
-def _refuse_amounts(event: Any) -> str:
+def _refuse_amounts(books: Books, event: Any) -> str:
     if event.currency not in UNITS:
         return f"banks are known to pay {', '.join(UNITS)}; {event.currency} is none of them"
-    if event.amount <= 0:
+    of_coins = isinstance(event, ReceiptRecorded) and event.amount == 0 and _all_returned(books)
+    if event.amount <= 0 and not of_coins:
         return f"the amount {plain(event.amount)} is not above zero"
     paid = event.net if isinstance(event, FiatWithdrawn) else event.amount
     if not payable(paid, event.currency):
@@ -167,6 +169,13 @@ def _refuse_words(case: Case, event: Any) -> str:
     return ""
 
 
+def _all_returned(books: Books) -> bool:
+    """True where every coin that was entrusted went back. The receipt for that says zero."""
+    returned = books.ledger.under(accounts.RETURNED)
+    entrusted = books.ledger.under(accounts.ENTRUSTED)
+    return bool(returned) and returned == {asset: EXACT.minus(amount) for asset, amount in entrusted.items()}
+
+
 def _refuse_release(books: Books, event: DepositReleased) -> str:
     """The deposit goes back whole, on a receipt by police or court, when nothing is held or on its way any more. No
     source gives a rule for releasing a part."""
@@ -199,7 +208,8 @@ def _received(books: Books) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     for entry in books.standing():
         event = entry.event
         if isinstance(event, ReceiptRecorded):
-            received[event.currency] = EXACT.add(received.get(event.currency, ZERO), event.amount)
+            if event.amount:  # that of returned coins says zero
+                received[event.currency] = EXACT.add(received.get(event.currency, ZERO), event.amount)
         elif isinstance(event, CaseAccountCredited):
             credited[event.currency] = EXACT.add(credited.get(event.currency, ZERO), event.net)
     return received, credited

@@ -110,7 +110,8 @@ class CaseAccountCredited(Event, frozen=True, kw_only=True):
 
 
 class ReceiptRecorded(Event, frozen=True, kw_only=True):
-    """The ``issuer`` (police or court) confirmed in writing that it received ``amount`` of proceeds."""
+    """The ``issuer`` (police or court) confirmed in writing that it received ``amount`` of proceeds; zero where nothing
+    was sold and it confirmed that all coins are back."""
 
     issuer: str
     currency: str

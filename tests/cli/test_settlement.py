@@ -2,11 +2,13 @@
 
 import json
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from executor.domain.case_events import HoldingMoved
 from executor.exit_codes import ExitCode
 from tests.cli.commands import call, objects
 from tests.cli.treasury import Treasury, two_fills
@@ -143,6 +145,27 @@ def test_the_deposit_is_released_only_on_a_receipt_that_covers_everything(office
     office.refused("released whole", *(word if word != "7000000" else "1" for word in release(office, receipt)))
     office.done(*release(office, receipt))
     office.refused("recorded already", *release(office, receipt))
+
+
+def test_where_every_coin_went_back_a_receipt_for_the_coins_releases_the_deposit(tmp_path: Path) -> None:
+    """Nothing was sold: the receipt says zero. It cannot be had while one coin is not back, nor make up for money."""
+    office = Treasury(tmp_path, **{CASE: "10"})
+    office.done(*steps(office)["deposit_posted"][0])
+
+    def back(qty: str) -> HoldingMoved:
+        papers = {"transaction": f"back-{qty}"}
+        return HoldingMoved(
+            asset="BTC", qty=Decimal(qty), from_state="accepted", to_state="returned", evidence=papers, who="op"
+        )
+
+    nothing = ("settlement", "receipt", CASE, "--by", "police", "--currency", "CNY", "--amount", "0", "--who", "se")
+    office.write(CASE, f"case/{CASE}", [back("9.99999999")])
+    office.refused("not above zero", *nothing, "--evidence", "receipt=1")
+    office.write(CASE, f"case/{CASE}", [back("0.00000001")])
+    office.refused("is no receipt", *release(office, f"case/{CASE}#1"))
+    (kept,) = objects(office.done(*nothing, "--evidence", "receipt=1", "--json"))
+    office.done(*release(office, kept["recorded"]))
+    assert "residual zero" in office.done("reconcile", "check", CASE)
 
 
 def test_only_settlement_records_money_and_every_attempt_is_kept(office: Treasury) -> None:
