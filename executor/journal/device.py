@@ -22,6 +22,7 @@ from executor.journal.note import VerifierKey, good_name
 SCHEME = "pkcs11:"
 _KNOWN = {"token", "object", "module-path", "pin-source"}
 _ONE_AT_A_TIME = threading.Lock()  # a library is logged in to a token once for the whole process
+_REFUSED: dict[tuple[str, str, str], str] = {}  # module, token, PIN: why this process never tries it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +80,31 @@ class DeviceKey:
         return signature
 
     def _asked(self, act: Any) -> Any:
-        """What ``act`` gives in a session of its own; once more, with the library begun anew, if the device fails."""
+        """What ``act`` gives in a session of its own; once more, with the library begun anew, if the device fails.
+        A PIN that was refused is never tried a second time: a device locks itself after a few."""
         import pkcs11
 
-        for attempt in (1, 2):
-            try:
-                with _ONE_AT_A_TIME:
+        login = (self._uri.module, self._uri.token, self._pin)
+        with _ONE_AT_A_TIME:
+            for attempt in (1, 2):
+                if login in _REFUSED:
+                    raise CredentialsRefused(_REFUSED[login])
+                try:
                     library = pkcs11.lib(self._uri.module)
                     if attempt == 2:
                         library.reinitialize()
                     with library.get_token(token_label=self._uri.token).open(user_pin=self._pin) as session:
                         return act(session, self._uri.label)
-            except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLocked) as error:
-                # Never a second try: a device locks itself after a few.
-                raise CredentialsRefused(f"the device refuses the PIN of {self._uri.token} ({_kind(error)})") from None
-            except (pkcs11.exceptions.PKCS11Error, RuntimeError) as error:
-                if attempt == 2:
-                    where = f"key {self._uri.label} in token {self._uri.token} ({self._uri.module})"
-                    raise CredentialsRefused(f"{where} cannot be used: {_kind(error)}") from None
+                except _refusals() as error:
+                    _REFUSED[login] = (
+                        f"the device refuses the PIN of {self._uri.token} ({_kind(error)}); it is not tried again: "
+                        "put the PIN right, then `executor checkpoint` signs what waits"
+                    )
+                    raise CredentialsRefused(_REFUSED[login]) from None
+                except (pkcs11.exceptions.PKCS11Error, RuntimeError) as error:
+                    if attempt == 2:
+                        where = f"key {self._uri.label} in token {self._uri.token} ({self._uri.module})"
+                        raise CredentialsRefused(f"{where} cannot be used: {_kind(error)}") from None
         raise AssertionError
 
     def __repr__(self) -> str:
@@ -132,6 +140,13 @@ def _pin_in(source: str) -> str:
             return file.read().strip()
     except OSError as error:
         raise CredentialsRefused(f"{source}: the PIN cannot be read ({error.strerror})") from None
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What a device answers to a PIN that it does not take."""
+    from pkcs11 import exceptions as said
+
+    return said.PinIncorrect, said.PinLocked, said.PinExpired, said.PinInvalid, said.PinLenRange
 
 
 def _public(session: Any, label: str) -> bytes:

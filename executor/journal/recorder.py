@@ -10,12 +10,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import structlog
+
 from executor.errors import JournalFailed, RecordBroken
 from executor.journal.checkpoint import Checkpoint, following, issue, origin
 from executor.journal.leaves import Leaves, Turn
 from executor.journal.line import Line, time_text
 from executor.journal.note import Note, Signer
 from executor.journal.tree import Frontier
+from executor.log_events import LogEvent
+
+log = structlog.get_logger()
 
 BATCH = 512  # events per transaction: a few milliseconds under the lock
 EVERY = 256  # events
@@ -116,6 +121,7 @@ class Recorder:
         self._due = asyncio.Event()
         self._heard = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._said = ""  # why nothing can be signed, as it was logged
 
     def observe(self, line: Line) -> None:
         """Hear of a durable event. Never fails and never waits for a disk, unless it works in line."""
@@ -149,7 +155,11 @@ class Recorder:
             self._settle()
             try:
                 await self._advance()
-            except JournalFailed:
+                self._said = ""
+            except JournalFailed as error:
+                if str(error) != self._said:  # once, not every minute
+                    log.warning(LogEvent.CHECKPOINT_WAITS, error=str(error))
+                self._said = str(error)
                 self._heard.set()  # nothing is lost by waiting: the events are there, and are found the next time
 
     async def _advance(self) -> None:

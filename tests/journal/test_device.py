@@ -13,8 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from executor.errors import CredentialsRefused, InputRefused, JournalFailed
 from executor.journal import device
 from executor.journal.device import DeviceUri, open_device
+from executor.journal.leaves import SqliteLeaves
+from executor.journal.line import encode, time_text
 from executor.journal.note import VerifierKey
+from executor.journal.recorder import Sequencer
+from executor.journal.sqlite import SqliteStore
+from executor.journal.store import Append, Row
 from tests.cli.commands import call, objects, plan, twap, write_mandate
+from tests.domain.events_made import AT
+from tests.journal.case_made import events, lines_of
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 MODULE = next((each for each in MODULES if Path(each).exists()), "")
@@ -114,6 +121,33 @@ def test_a_device_that_comes_back_is_asked_again(token: dict[str, str], monkeypa
     failures += [1, 1]
     with pytest.raises(JournalFailed, match=r"cannot be signed: .* DeviceRemoved"):
         held.sign(b"x\n")
+
+
+@needs_softhsm
+def test_a_refused_pin_is_never_tried_again(
+    token: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device changes its mind in the middle of a sale: one login, whatever the recorder does afterwards; with the
+    right PIN all that waited is signed."""
+    import pkcs11
+
+    held, store = open_device(URI, PIN), SqliteStore(tmp_path / "j")
+    sequencer, logins, plain = Sequencer(SqliteLeaves(store.path), held), list[str](), pkcs11.lib
+    monkeypatch.setattr(pkcs11, "lib", lambda module: logins.append(module) or plain(module))
+    monkeypatch.setattr(held, "_pin", "271828")
+    for line in lines_of(events(1))[:3]:
+        row = Row(line.stream, line.version, line.case_id, line.kind, time_text(line.at), encode(line))
+        assert store.commit([Append([row])]) == [None]
+        with pytest.raises(JournalFailed, match=r"cannot be signed: the device refuses the PIN .* is not tried again"):
+            sequencer.advance(AT)
+    with pytest.raises(CredentialsRefused, match="not tried again"):
+        open_device(URI, "271828")
+    assert len(logins) == 1
+    other = Sequencer(SqliteLeaves(store.path), open_device(URI, PIN))
+    (note,) = other.advance(AT)
+    assert note.text.split("\n")[1] == "3"
+    for each in (store, sequencer, other):
+        each.close()
 
 
 @needs_softhsm

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from executor.domain.events import ControlSet
 from executor.domain.parent import _HANDLERS as HANDLERS
@@ -251,6 +252,31 @@ def test_a_minute_passes_without_another_event(monkeypatch: pytest.MonkeyPatch) 
     counted = Counted()
     run_threaded(counted, lambda recorder: recorder.observe(quiet(0)))
     assert len(counted.calls) == 2
+
+
+def test_why_nothing_is_signed_is_logged_once_and_the_events_are_heard_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("executor.journal.recorder.AFTER", timedelta(milliseconds=5))
+    counted = Counted()
+
+    async def main() -> None:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def advance(at: datetime) -> list[object]:
+            counted.calls.append(at)
+            if len(counted.calls) <= 4:
+                raise JournalFailed("the device refuses the PIN")
+            loop.call_soon_threadsafe(done.set)
+            return []
+
+        monkeypatch.setattr(counted, "advance", advance)
+        recorder = Recorder(counted, lambda: AT, threaded=True)  # type: ignore[arg-type]
+        recorder.observe(quiet(0))
+        await asyncio.wait_for(done.wait(), 30)
+        await recorder.aclose()
+
+    with structlog.testing.capture_logs() as logged:
+        asyncio.run(main())
+    assert [(each["event"], each["error"]) for each in logged] == [("checkpoint_waits", "the device refuses the PIN")]
 
 
 @pytest.mark.parametrize("fault", [JournalFailed("full"), RecordBroken("changed")])
