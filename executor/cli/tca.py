@@ -15,6 +15,7 @@ from executor.journal.line import Line, decode
 from executor.journal.open import Place, open_reading
 from executor.journal.store import Reading
 from executor.market.benchmark import read_record
+from executor.report.casefile import comparable
 from executor.report.floors import Raises, raises_of
 from executor.report.tca import tca as measured
 from executor.report.tca_shown import tca_table, tca_values
@@ -40,8 +41,15 @@ def tca(
     """Measure how well PARENT, or each parent order of CASE, was executed: shortfall and its parts, slippage, markouts,
     participation, quotes. Each number stands beside its definition; what was not recorded is said to be so."""
     seen = market_seen(market, volume_unit)
-    px = None if benchmark is None else read_record(benchmark).benchmark().px
+    average = None if benchmark is None else read_record(benchmark)
+    px = None if average is None else average.benchmark().px
     for lines, raises in _sales_of(journal_path(journal), name):
+        spec = lines[0].event
+        if average is not None and isinstance(spec, ParentCreated) and not comparable(spec, average):
+            raise InputRefused(
+                f"{benchmark} is an average of {average.parameters.pair} in {average.parameters.currency}, and parent "
+                f"{spec.parent_id} sells {spec.asset} for {spec.quote_asset}: not comparable; leave --benchmark out"
+            )
         found = measured([(line.at, line.event) for line in lines], seen, px, raises)
         click.echo(json.dumps(tca_values(found)) if as_json else tca_table(found))
 

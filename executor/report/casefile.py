@@ -19,7 +19,7 @@ from executor.domain.case_events import (
     PlanRevoked,
     RoleAssigned,
 )
-from executor.domain.events import ChildIntended, ChildUnknown, Event, FillRecorded
+from executor.domain.events import ChildIntended, ChildUnknown, Event, FillRecorded, ParentCreated
 from executor.domain.parent import Parent
 from executor.domain.reconcile_case import Verdict, reconcile_case
 from executor.errors import InputRefused
@@ -204,7 +204,7 @@ def _sale(
         events.append((line.at, line.event))
     fills = [event for _, event in events if isinstance(event, FillRecorded)]
     orders = {event.client_order_id: event for _, event in events if isinstance(event, ChildIntended)}
-    average = average_of(state.spec.plan, benchmarks)
+    average = average_of(state.spec, benchmarks)
     px = None if average is None else Decimal(average.result)
     raises = raises_of(state.spec.plan_hash, raised)
     floors = {
@@ -215,8 +215,21 @@ def _sale(
     return Sale(state, events, tca(events, market, px, raises), fills, orders, floors, waits_of(lines))
 
 
-def average_of(plan: dict[str, Any], benchmarks: Sequence[BenchmarkRecord]) -> BenchmarkRecord | None:
-    """The average that a plan is measured by: the one that its rules name, else the latest; ``None`` without any."""
-    named = {rule.get("benchmark") for rule in plan.get("price_rules") or ()}
-    fitting = [one for one in benchmarks if named & {one.sha256, one.parameters.terms_sha256}]
-    return next(reversed(fitting or list(benchmarks)), None)
+def average_of(spec: ParentCreated, benchmarks: Sequence[BenchmarkRecord]) -> BenchmarkRecord | None:
+    """The average that a sale is held against: the one that the plan's rules name, else the latest; ``None`` without
+    any that can be compared."""
+    fitting = [one for one in benchmarks if comparable(spec, one)]
+    return next(reversed([one for one in fitting if is_named(spec, one)] or fitting), None)
+
+
+def is_named(spec: ParentCreated, average: BenchmarkRecord) -> bool:
+    """True if a price rule of the plan rests on this average."""
+    named = {rule.get("benchmark") for rule in spec.plan.get("price_rules") or ()}
+    return not named.isdisjoint({average.sha256, average.parameters.terms_sha256})
+
+
+def comparable(spec: ParentCreated, average: BenchmarkRecord) -> bool:
+    """True if the average is in the currency of the sale and of its asset: the pair begins with the asset's code, or
+    the plan, which people approved, names the average itself."""
+    own = average.parameters.pair.casefold().startswith(spec.asset.casefold())
+    return average.parameters.currency == spec.quote_asset and (own or is_named(spec, average))

@@ -37,7 +37,9 @@ def price(case: CaseFile, words: Words) -> Section:
         section.blocks.append(words("text.no_benchmark"))
     for sale in case.sales:
         section.blocks.append(_nearest(sale, words))
-        average = average_of(sale.state.spec.plan, case.benchmarks)
+        average, spec = average_of(sale.state.spec, case.benchmarks), sale.state.spec
+        if average is None and case.benchmarks:
+            section.blocks.append(words("text.benchmark_other", asset=spec.asset, currency=spec.quote_asset))
         if average is not None and sale.fills:
             px, lowest = Decimal(average.result), min(fill.px for fill in sale.fills)
             bps = grouped((Fraction(lowest) - Fraction(px)) * 10_000 / Fraction(px), 2)
@@ -171,7 +173,7 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
         return []
     mids = [(mark.at, mark.mid) for mark in seen_by_engine(each.events).marks]
     fills = [(fill.at, fill.px, each.orders[fill.client_order_id].method) for fill in each.fills]
-    average = average_of(each.state.spec.plan, case.benchmarks)
+    average = average_of(each.state.spec, case.benchmarks)
     benchmark = None if average is None else Decimal(average.result)
     sold, running = [(each.state.spec.starts_at, Fraction(0))], Fraction(0)
     for fill in sorted(each.fills, key=lambda one: one.at):

@@ -17,7 +17,7 @@ from executor.exit_codes import ExitCode
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.journal.open import open_store
-from tests.cli.commands import call, execute, objects, otc, plan, twap, write_mandate
+from tests.cli.commands import ROOT, call, execute, objects, otc, plan, twap, write_mandate
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,25 @@ def test_a_raised_floor_is_the_floor_from_then_on(journal: Path, tmp_path: Path)
     asyncio.run(raise_floor(copied, f"parent/{before['parent']}", Decimal(150_000)))
     (found,) = objects(call("tca", "TEST-1", "--journal", copied, "--json").stdout)
     assert Fraction(before["whole"]["floor_distance_worst_bps"]) > 0 > Fraction(found["whole"]["floor_distance_bps"])
+
+
+def test_an_average_of_another_asset_or_currency_is_refused(journal: Path, tmp_path: Path) -> None:
+    folder = ROOT / "config" / "examples" / "benchmarks"
+    terms = (folder / "falling-20-day.toml").read_text()
+    candles = ("--candles", folder / "falling-20-day.csv", "--json")
+
+    def measured(old: str, new: str) -> tuple[int, str, str]:
+        assert old in terms
+        (tmp_path / "terms.toml").write_text(terms.replace(old, new))
+        (tmp_path / "a.json").write_text(call("benchmark", "compute", tmp_path / "terms.toml", *candles).stdout)
+        done = call("tca", "TEST-1", "--journal", journal, "--benchmark", tmp_path / "a.json", "--json")
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, _ = measured("BTC", "BTC")
+    assert (code, objects(out)[0]["whole"]["benchmark_distance_bps"] is None) == (ExitCode.OK, False)
+    for old, new in (('currency = "USD"', 'currency = "HKD"'), ('pair = "BTC', 'pair = "ETH')):
+        code, out, said = measured(old, new)
+        assert (code, out, "not comparable" in said) == (ExitCode.USAGE, "", True), (new, said)
 
 
 async def raise_floor(place: Path, stream: str, px: Decimal) -> None:

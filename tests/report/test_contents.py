@@ -1,5 +1,6 @@
 """What the report must show besides the figures of the sale: the whole plan, stops, waits, the trial balance."""
 
+import json
 from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,12 +26,14 @@ from executor.domain.reconcile_case import COIN_STEPS, DEPOSIT_STEPS, MONEY_STEP
 from executor.domain.settlement import EVIDENCE
 from executor.domain.settlement_events import StatementImported
 from executor.journal.line import Line
+from executor.market.benchmark import BenchmarkRecord
 from executor.report.blocks import Table
 from executor.report.casefile import CaseFile, casefile
 from executor.report.incidents import binding_scopes, incident, stops_of, waits_of
 from executor.report.report import html, sections_of
 from executor.report.sections_rules import limits, price_rules
 from executor.report.words import LANGUAGES, Words
+from tests.cli.commands import ROOT, call
 from tests.report.test_report import Finished, table_text
 
 D = Decimal
@@ -154,6 +157,22 @@ def test_contract_notes_that_never_came_keep_the_case_from_zero(finished: Finish
     assert (case.verdict.zero, [line.name for line in late.verdict.breaks]) == (True, ["statement"])
     assert f"逾期未收到的共 {len(case.fills())} 笔" in html(late, Words("zh"))
     assert "逾期未收到" not in html(case, Words("zh"))
+
+
+def test_an_average_of_another_asset_or_currency_is_no_benchmark(finished: Finished) -> None:
+    case, folder = finished[0], ROOT / "config" / "examples" / "benchmarks"
+    made = call("benchmark", "compute", folder / "falling-20-day.toml", "--candles", folder / "falling-20-day.csv",
+                "--json")  # fmt: skip
+    own = BenchmarkRecord.model_validate(json.loads(made.stdout))
+
+    def held_against(**changes: str) -> tuple[bool, bool]:
+        other = own.model_copy(update={"parameters": own.parameters.model_copy(update=changes)})
+        found = casefile(case.case_id, case.lines, benchmarks=[other])
+        distance = found.sales[0].quality.whole["benchmark_distance_bps"]
+        return distance is not None, "不具可比性" in html(found, Words("zh"))
+
+    assert held_against() == (True, False)
+    assert held_against(currency="HKD") == held_against(pair="ETH/USD") == (False, True)
 
 
 # --- stops and waits -------------------------------------------------------------------------------------------------
