@@ -139,7 +139,10 @@ def _pin_in(source: str) -> str:
                 raise CredentialsRefused(f"{source} may be read by others: chmod 600 {source}, and change the PIN")
             return file.read().strip()
     except OSError as error:
-        raise CredentialsRefused(f"{source}: the PIN cannot be read ({error.strerror})") from None
+        # Not its name: somebody may have put the PIN itself there.
+        raise CredentialsRefused(
+            f"the PIN cannot be read from the file that pin-source names ({error.strerror}): pin-source=/path/to/a/file"
+        ) from None
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -94,6 +94,7 @@ def test_what_cannot_be_used_is_said_without_the_pin(token: dict[str, str], tmp_
     pin.chmod(0o600)
     assert open_device(f"{URI}&pin-source=file:{pin}", "").name == NAME
     assert "cannot be read" in said(f"{URI}&pin-source={tmp_path}/none", "")
+    assert "cannot be read" in said(f"{URI}&pin-source={PIN}", "")  # the PIN itself in the place of a file
 
 
 @needs_softhsm
