@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from executor.domain.canonical import canonical
 from executor.domain.settlement_events import StatementImported
-from executor.errors import RecordBroken, RuleRefused
+from executor.errors import InputRefused, RecordBroken, RuleRefused
 from executor.journal.note import Signer, VerifierKey, signed
 from executor.journal.tree import leaf_hash
 from executor.report import page, verify_standalone
@@ -36,7 +36,13 @@ def bundle_files(
     case: CaseFile, exported: Mapping[str, bytes], reports: Mapping[str, bytes], inputs: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Every file by name but the signed list of them. ``exported`` is the record, ``inputs`` what prices were computed
-    from."""
+    from. Raises ``InputRefused`` for the name of an input that the verifier would pass over, or that is none in its
+    folder."""
+    for name in inputs:
+        if name[:1] in ("", ".") or PurePosixPath(name).name != name:
+            raise InputRefused(
+                f"{name}: a file of prices needs a plain name that does not begin with a point: rename it"
+            )
     found = dict(exported)
     found["ledger.jsonl"] = postings_file(case.books)
     hashes = (leaf_hash(line).hex().encode() for line in found["ledger.jsonl"].splitlines())

@@ -249,8 +249,12 @@ if __name__ == "__main__":
     try:
         HERE[0] = "the arguments"
         need(folder and all(more) and len(more) <= 2, "one is empty, or there are more than FOLDER KEY SEEN")
-        paths = [path for path in pathlib.Path(folder).rglob("[!.]*") if path.is_file()]
-        read = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        HERE[0], found = "the folder", list(pathlib.Path(folder).rglob("[!.]*"))
+        for path in found:  # nothing is passed over unseen but names that begin with a point
+            plain = path.is_file() or (path.is_dir() and not path.is_symlink())
+            need(plain, f"{path} is neither a file nor a folder: put there what it leads to, or take it away")
+        read = {path.relative_to(folder).as_posix(): path.read_bytes() for path in found if path.is_file()}
+        HERE[0] = "the checkpoints that you have"
         sys.stdout.write(verify(read, known, pathlib.Path(told).read_text("utf-8") if told else None))
     except (OSError, *WRONG) as wrong:
         sys.stdout.write(f"NO: {HERE[0]}: {wrong}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.errors import RuleRefused
+from executor.errors import InputRefused, RuleRefused
 from executor.exit_codes import ExitCode
 from executor.journal.checkpoint import taken_apart
 from executor.report import verify_standalone
@@ -81,6 +81,11 @@ def test_whoever_touches_any_file_is_found_out(unpacked: Path, tmp_path: Path) -
             assert name.startswith("SHA256SUMS") or not place.startswith("SHA256SUMS"), (name, place)
     (folder / ".DS_Store").write_bytes(b"what a desktop leaves behind is passed over")
     assert python(folder, "verify.py").returncode == 0
+    for target in (unpacked / "statements", tmp_path / "none"):
+        (folder / "more").symlink_to(target)
+        done = python(folder, "verify.py")
+        assert (done.returncode, done.stdout.startswith("NO: the folder: more is neither")) == (1, True), done.stdout
+        (folder / "more").unlink()
     (folder / "statements" / "more.csv").write_text("trade_id\n")
     done = python(folder, "verify.py")
     assert (done.returncode, done.stdout) == (
@@ -223,6 +228,14 @@ def test_a_key_whose_base64_holds_a_plus_is_known_whole(tmp_path: Path) -> None:
 
     record_key_path(tmp_path / "j").write_text("PRIVATE+KEY+executor/record+0badcafe+AQab+cd/ef+g=\n")
     assert secrets_here(tmp_path / "j") == ["AQab+cd/ef+g="]
+
+
+@pytest.mark.parametrize("name", [".candles.csv", "../candles.csv", "a/candles.csv", "/candles.csv", ""])
+def test_an_input_that_the_verifier_would_not_see_is_refused(
+    finished: tuple[CaseFile, dict[str, bytes]], name: str
+) -> None:
+    with pytest.raises(InputRefused, match="needs a plain name"):
+        bundle_files(*finished, {}, {name: b"timestamp,close\n"})
 
 
 def test_the_same_files_give_the_same_zip(finished: tuple[CaseFile, dict[str, bytes]]) -> None:
