@@ -20,7 +20,7 @@ from executor.journal.line import decode
 from executor.journal.open import Place
 from executor.market.benchmark import BenchmarkRecord, differences, read_record
 from executor.market.candles import load
-from executor.report.bundle import bundle_files, listed, refuse_keys, zipped
+from executor.report.bundle import bundle_files, inputs_missing, listed, refuse_keys, zipped
 from executor.report.casefile import CaseFile, casefile
 from executor.report.export import exported, institution_lines
 from executor.report.market_seen import Market
@@ -119,6 +119,12 @@ def bundle(
     signer = record_signer(journal_path(journal))
     found = _read(journal_path(journal), case_id, keys, market_seen(market, volume_unit), market, benchmarks)
     files = bundle_files(found.case, found.exported, _reports(found, lang), found.inputs)
+    for average in inputs_missing(found.case, found.inputs):
+        click.echo(
+            f"executor: the candles behind a price rule are not in the bundle, and its README says so: add --benchmark "
+            f"RECORD {average.file} (SHA-256 {average.file_sha256})",
+            err=True,
+        )
     refuse_keys(files, secrets_here(journal_path(journal)))
     files = listed(files, signer)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -141,20 +147,28 @@ def _read(
         house = [decode(text) for text in institution_lines(run, trusted)]
     averages, inputs = list[BenchmarkRecord](), dict[str, bytes]()
     if market is not None:
-        inputs[market.name] = market.read_bytes()
+        _put(inputs, market.name, market)
     for path, candles in benchmarks:
         average = read_record(path)
         found = differences(average, load(candles))
         if found:
             raise RecordBroken(f"{path} does not come from {candles}: {'; '.join(found)}")
         averages.append(average)
-        inputs |= {path.name: path.read_bytes(), average.file: candles.read_bytes()}
+        _put(inputs, path.name, path)
+        _put(inputs, average.file, candles)
     lines = [decode(text) for text in files["events.jsonl"].decode().splitlines()]
     holidays = {day for days in hong_kong_holidays().values() for day in days}
     case = casefile(case_id, lines, house, seen, averages, holidays)
     notes = taken_apart(files["checkpoints.txt"].decode())
     case.head, case.checkpoints, case.key = notes[-1].text, len(notes), files["keys.txt"].decode().strip()
     return _Case(case, files, inputs)
+
+
+def _put(inputs: dict[str, bytes], name: str, file: Path) -> None:
+    """Raise ``InputRefused`` if another file has this name: in a bundle one would take the other's place."""
+    content = file.read_bytes()
+    if inputs.setdefault(name, content) != content:
+        raise InputRefused(f"{file}: another file given here is called {name} too; rename one, or leave one out")
 
 
 def _reports(found: _Case, lang: str, *, redacted: bool = False) -> dict[str, bytes]:

@@ -18,10 +18,11 @@ from executor.domain.settlement_events import StatementImported
 from executor.errors import InputRefused, RecordBroken, RuleRefused
 from executor.journal.note import Signer, VerifierKey, signed
 from executor.journal.tree import leaf_hash
+from executor.market.benchmark import BenchmarkRecord
 from executor.report import page, verify_standalone
-from executor.report.casefile import CaseFile
+from executor.report.casefile import CaseFile, is_named
 from executor.report.postings import postings_file
-from executor.report.words import LANGUAGES
+from executor.report.words import LANGUAGES, Words
 
 _KEYS = re.compile(
     rb"PRIVATE\+KEY\+|-----BEGIN [A-Z ]*PRIVATE KEY|\b[xyzt]prv[1-9A-HJ-NP-Za-km-z]{90,}|\bAGE-SECRET-KEY-1",
@@ -57,11 +58,29 @@ def bundle_files(
         found["mandate.json"] = canonical(case.opened.mandate)
     found |= _statements(case)
     found |= {f"benchmark/{name}": content for name, content in inputs.items()}
+    given = {hashlib.sha256(content.strip()).hexdigest() for content in inputs.values()}
+    for average in case.benchmarks:
+        if average.sha256 not in given:
+            found[f"benchmark/average-{average.sha256[:12]}.json"] = average.canonical()
+    absent = inputs_missing(case, inputs)
     found |= {f"report/{name}": content for name, content in reports.items()}
     for language in LANGUAGES:
         text = (resources(page) / f"readme.{language}.md").read_text("utf-8")
-        found[f"README.{language}.md"] = text.replace("CASE", case.case_id).encode()
+        words = Words(language)
+        told = (words("text.input_missing", file=each.file, sha256=each.file_sha256) for each in absent)
+        found[f"README.{language}.md"] = "\n".join([text.replace("CASE", case.case_id), *told]).encode()
     return found
+
+
+def inputs_missing(case: CaseFile, inputs: Mapping[str, bytes]) -> list[BenchmarkRecord]:
+    """The averages that a price rule of a sale rests on and whose candle file is not among the ``inputs``."""
+    given = {hashlib.sha256(content).hexdigest() for content in inputs.values()}
+    specs = [sale.state.spec for sale in case.sales]
+    return [
+        each
+        for each in case.benchmarks
+        if each.file_sha256 not in given and any(is_named(spec, each) for spec in specs)
+    ]
 
 
 def listed(found: Mapping[str, bytes], signer: Signer) -> dict[str, bytes]:

@@ -5,19 +5,23 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from executor.errors import InputRefused, RuleRefused
 from executor.exit_codes import ExitCode
 from executor.journal.checkpoint import taken_apart
+from executor.market.benchmark import BenchmarkRecord
 from executor.report import verify_standalone
-from executor.report.bundle import bundle_files, refuse_keys, zipped
+from executor.report.bundle import bundle_files, inputs_missing, refuse_keys, zipped
 from executor.report.casefile import CaseFile
 from executor.report.figures import figure
 from tests.cli.commands import ROOT, call
@@ -187,6 +191,41 @@ def test_an_average_that_does_not_come_from_its_file_is_refused(journal: Path, t
         "bundle", CASE, tmp_path / "b.zip", "--journal", journal, "--benchmark", tmp_path / "average.json", other
     )
     assert (done.returncode, "does not come from" in done.stderr) == (ExitCode.RECORD_FAILED, True)
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_recorded_averages_are_there_by_themselves_and_missing_candles_are_named(
+    finished: tuple[CaseFile, dict[str, bytes]],
+) -> None:
+    """The plan rests on an average of the record; the candles are given, or not."""
+    case, exported = finished
+    candles = EXAMPLE / "falling-20-day.csv"
+    computed = call("benchmark", "compute", EXAMPLE / "falling-20-day.toml", "--candles", candles, "--json").stdout
+    average = BenchmarkRecord.model_validate(json.loads(computed))
+    (sale,) = case.sales
+    state = copy(sale.state)
+    rule = {"kind": "average", "benchmark": average.sha256}
+    state.created = msgspec.structs.replace(sale.state.spec, plan=sale.state.spec.plan | {"price_rules": [rule]})
+    case = replace(case, benchmarks=[average], sales=[replace(sale, state=state)])
+    name = f"benchmark/average-{average.sha256[:12]}.json"
+    bare = bundle_files(case, exported, {}, {})
+    assert bare[name] == average.canonical()
+    for language in ("zh", "en"):
+        told = bare[f"README.{language}.md"].decode().splitlines()[-1]
+        assert ("falling-20-day.csv" in told, average.file_sha256 in told) == (True, True)
+    given = {"a.json": computed.encode(), "falling-20-day.csv": candles.read_bytes()}
+    whole = bundle_files(case, exported, {}, given)
+    assert (name in whole, b"falling-20-day.csv" in whole["README.en.md"]) == (False, False)
+    assert not inputs_missing(replace(case, sales=finished[0].sales), {})  # no rule rests on it
+
+
+def test_two_inputs_of_one_name_are_refused(journal: Path, tmp_path: Path) -> None:
+    candles = EXAMPLE / "falling-20-day.csv"
+    computed = call("benchmark", "compute", EXAMPLE / "falling-20-day.toml", "--candles", candles, "--json")
+    (tmp_path / candles.name).write_text(computed.stdout)
+    given = ("--benchmark", tmp_path / candles.name, candles)
+    done = call("bundle", CASE, tmp_path / "b.zip", "--journal", journal, *given)
+    assert (done.returncode, "is called falling-20-day.csv too" in done.stderr) == (ExitCode.USAGE, True), done.stderr
     assert not (tmp_path / "b.zip").exists()
 
 
