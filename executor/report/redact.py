@@ -16,9 +16,18 @@ _KEPT = 4  # characters shown at the beginning of a masked text
 _BODIES = ("authority", "bureau", "platform", "institution", "overseas_agent", "legal_basis")
 _NOBODY = ("", "executor")  # the program itself
 _OPEN = ("case_id", "kind", "asset", "qty", "why")  # what a change says that is no secret
-# What people write into a reason: addresses (bech32, base58, hexadecimal), and numbers of accounts.
-_ADDRESS = re.compile(r"\b(?:bc1|tb1|ltc1)[a-z0-9-]{6,}|\b0x[0-9a-fA-F]{40,}|\b[13T][1-9A-HJ-NP-Za-km-z]{25,34}\b")
-_ACCOUNT = re.compile(r"(?<![\w.,])(?!\d{4}-\d\d-\d\d)\d(?:[ -]?\d){9,}(?![\w.])")
+# What people write into a reason: addresses (bech32, base58 with a digit, a capital and a small letter, Filecoin,
+# hexadecimal with and without 0x: transactions too), IBANs, and numbers of accounts.
+_ADDRESS = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?i:bc1|tb1|ltc1|bitcoincash:|addr1|cosmos1)[A-Za-z0-9-]{6,}"
+    r"|(?:0x)?[0-9a-fA-F]{64}|0x[0-9a-fA-F]{40,}"
+    r"|[ft][1-3][a-z2-7]{38,}|[ft]4\d+f[a-z2-7]{30,}"
+    r"|(?=[A-Za-z]*\d)(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[1-9A-HJ-NP-Za-km-z]{25,44}(?![A-Za-z0-9])"
+    r"|[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,30}(?![A-Za-z0-9])"
+    r")"
+)
+_ACCOUNT = re.compile(r"(?<![A-Za-z0-9_.,])(?!\d{4}-\d\d-\d\d)\d(?:[ -]?\d){9,}(?![A-Za-z0-9_]|\.\d)")
 _NAMES = {"zh": ("人员", "单位", "平台"), "en": ("Person ", "Body ", "Venue ")}
 
 
@@ -34,9 +43,13 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
     parts = [_bounded(each) for each in sorted(changes, key=len, reverse=True)]
     pattern = re.compile("|".join(parts)) if parts else None
 
+    public = _public(case)
+
+    def named(value: str) -> str:
+        return pattern.sub(lambda found: changes[found[0]], value) if pattern else value
+
     def text(value: str) -> str:
-        known = pattern.sub(lambda found: changes[found[0]], value) if pattern else value
-        return _ADDRESS.sub(lambda found: masked(found[0]), known)
+        return value if value in public else _ADDRESS.sub(lambda found: masked(found[0]), named(value))
 
     def redact(block: Block) -> Block:
         if isinstance(block, str):
@@ -47,7 +60,7 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
             return block  # commands and the signed head of the record: changed, they would be worthless
         coded = [kind == "c" for _, kind in block.columns]
         rows = [
-            [_ids(text(cell), words) if code else _free(text(cell)) for cell, code in zip(row, coded, strict=True)]
+            [_ids(named(cell), words) if code else _free(text(cell)) for cell, code in zip(row, coded, strict=True)]
             for row in block.rows
         ]
         columns = [(text(label), kind) for label, kind in block.columns]
@@ -55,6 +68,13 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
         return Table(columns, rows, caption=_free(text(block.caption)), **marks)
 
     return redact
+
+
+def _public(case: CaseFile) -> set[str]:
+    """What a reader compares and nobody is named by: the record's key, hashes of mandate, plans and averages."""
+    plans = {sale.state.spec.plan_hash for sale in case.sales} | {frozen.plan_hash for _, frozen in case.frozen}
+    averages = {each for average in case.benchmarks for each in (average.sha256, average.file_sha256)}
+    return {case.key, case.fingerprint, case.opened.mandate_hash if case.opened else "", *plans, *averages}
 
 
 def _informed(plan: dict[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from executor.domain.events import ControlSet
 from executor.exit_codes import ExitCode
 from executor.journal.line import Line
 from executor.report.casefile import casefile
+from executor.report.redact import redacted_blocks
 from executor.report.report import html
 from executor.report.words import LANGUAGES, Words
 from tests.cli.commands import call
@@ -184,6 +185,50 @@ def test_what_people_write_into_reasons_is_redacted_too(finished: Finished) -> N
         assert [each for each in secret if each not in open_page] == []
         assert [each for each in secret if each in page] == []
         assert Words(language).term("incident", "ControlPause") in page
+
+
+WRITTEN = [
+    "4f8a" * 16,  # a transaction
+    "0x" + "9C" * 20,
+    "BC1QAR0SRRR7XFKVY5L643LYDNW9RE59GTZZWF5MDQ",
+    "f1abjxfbp274xpdqcpuaykwkfb43omjotacm2p3za",
+    "f410fkkld55ioe7qg24wvt7fu6pbknb56ht7ptloy",
+    "7EcDhSYGxXyscszYEp35KHN8vvw3svAuLKTzXwCFLtV",  # Solana
+    "LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1",  # Litecoin
+    "rEb8TK3gBgk5auZkwc6sHnwrGVJH8DuaLh",  # XRP
+    "DH5yaieqoZN36fDVciNyRueRGvGLR3mr7L",  # Dogecoin
+    "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8",  # Tron
+    "GB29NWBK60161331926819",
+    "DE89 3704 0044 0532 0130 00",
+    "6222000011112222",
+]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("around", ["sent to {}.", "汇入{}，已核对", "({})", "{}"])
+def test_addresses_and_accounts_in_any_text_are_masked(finished: Finished, written: str, around: str) -> None:
+    redact = redacted_blocks(finished[0], Words("zh"))
+    assert written not in str(redact(around.format(written)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sold 0.50000000 BTC at 99,000.12 USD, 500000000.00 CNY, 2026-03-02 09:00:00",
+        "internationalisation of responsibilities; Implementation shortfall; participation_percent 1.5%",
+        "成交数量×（最高＋最低＋收盘）÷3，USD 50,000,001.00；章程 PAdES-B-B，PDF/A-3",
+    ],
+)
+def test_figures_and_words_are_not_masked(finished: Finished, text: str) -> None:
+    assert redacted_blocks(finished[0], Words("en"))(text) == text
+
+
+def test_what_a_reader_compares_is_not_masked(finished: Finished) -> None:
+    case = finished[0]
+    assert case.opened is not None
+    page = html(case, Words("en"), redacted=True)
+    wanted = (case.key, case.fingerprint, case.opened.mandate_hash, case.sales[0].state.spec.plan_hash)
+    assert [each for each in wanted if not each or each not in page] == []
 
 
 # --- PDF/A-3a --------------------------------------------------------------------------------------------------------
