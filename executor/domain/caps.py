@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from executor.domain.counting import PLAN_DAY, VENUE_DAY, VENUE_VALUE, WEEK, WINDOW, Unit, counters
+from executor.domain.counting import PLAN_DAY, VENUE_DAY, VENUE_VALUE, WEEK, WINDOW, Unit, counters, moments
 from executor.domain.counting import Sale as Sale
 from executor.domain.fields import Code, Frozen, PositiveAmount, Seconds
 from executor.domain.money import EXACT, times
@@ -129,11 +129,11 @@ def terms(caps: Caps | None) -> frozenset[str]:
 
 
 def limits(caps: Caps, sale: Sale, venue: str, at: datetime, until: datetime) -> tuple[Limit, ...]:
-    """Every cap that binds an order at ``venue`` that is written at ``at`` and may fill up to ``until``: where a span
-    ends between the two it counts in both."""
+    """Every cap that binds an order at ``venue`` that is written at ``at`` and may fill up to ``until``: it counts
+    in every span that it may fill in."""
     found: dict[str, Limit] = {}
-    for moment in (at, max(at, until)):
-        for term in terms(caps):
+    for term in terms(caps):
+        for moment in moments(term, at, max(at, until)):
             for each in counters(term, sale, venue, moment):
                 most = _most(caps, each.rule, sale, venue, moment)
                 if most is not None:

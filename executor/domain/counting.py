@@ -10,7 +10,7 @@ A *term* is a rule and its calendar in words: ``plan_percent_per_day UTC``, ``pa
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
 
@@ -21,6 +21,7 @@ from executor.domain.windows import Span, Weekday, day_of, rolling, week_of
 PLAN_DAY, VENUE_DAY, VENUE_VALUE = "plan_percent_per_day", "venue_volume_percent", "venue_value_per_day"
 WINDOW, WEEK = "participation_percent", "week_values"
 Unit = Literal["qty", "value"]
+_HALF_A_DAY = timedelta(hours=12)  # shorter than any day, whatever the clocks do
 
 
 class CountingNamed(Event, frozen=True, kw_only=True):
@@ -78,7 +79,24 @@ def _place(rule: str, sale: Sale, venue: str) -> tuple[str, Unit]:
     return (sale.quote_asset if rule == WEEK else f"{venue}/{sale.quote_asset}"), "value"
 
 
-def counted_at(terms: Iterable[str], sale: Sale, venue: str, *moments: datetime) -> dict[str, Counter]:
-    """Every counter of ``terms`` at any of the moments, by name."""
-    found = [each for moment in moments for term in sorted(terms) for each in counters(term, sale, venue, moment)]
-    return {each.name: each for each in found}
+def moments(term: str, begins: datetime, ends: datetime) -> list[datetime]:
+    """Moments between the two, both among them, of which every span of ``term`` that lies between holds one."""
+    rule, _, rest = term.partition(" ")
+    step = timedelta(seconds=int(rest)) if rule == WINDOW else _HALF_A_DAY
+    found = []
+    while begins < ends:
+        found.append(begins)
+        begins += step
+    return [*found, ends]
+
+
+def counted_at(
+    terms: Iterable[str], sale: Sale, venue: str, begins: datetime, ends: datetime | None = None
+) -> dict[str, Counter]:
+    """Every counter of ``terms`` where an order counts that may fill from ``begins`` to ``ends``, by name."""
+    return {
+        each.name: each
+        for term in sorted(terms)
+        for moment in moments(term, begins, ends or begins)
+        for each in counters(term, sale, venue, moment)
+    }

@@ -45,8 +45,8 @@ from executor.domain.parent import Parent
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.tuning import Tuning
-from executor.errors import GuardHalts, NotNow, RuleRefused
-from executor.guards import floor, venue_rules
+from executor.errors import GuardHalts, RuleRefused
+from executor.guards import floor
 from executor.guards.verdict import Action
 from executor.log_events import LogEvent
 
@@ -98,24 +98,9 @@ class ChildOrders:
         if order.qty > state.leg_leaves(order.leg) or state.broken(order.venue):
             return None
         seat = self._desk.seats[order.venue]
-        if seat.instrument is None:
-            raise RuleRefused(f"venue.pair: {order.venue} does not list {seat.symbol}")
-        for verdict in (
-            floor.check(order.limit_px, state.spec.floor_px),
-            venue_rules.check(
-                seat.instrument,
-                seat.venue.traits,
-                qty=order.qty,
-                limit_px=order.limit_px,
-                time_in_force=order.time_in_force,
-                post_only=order.post_only,
-                now=self._desk.venue_now(order.venue),
-            ),
-        ):
-            if verdict.action is Action.WAIT:
-                raise NotNow(verdict.rule, f"{order.venue}: {verdict.reason}")
-            if verdict.action is not Action.ALLOW:
-                raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
+        verdict = floor.check(order.limit_px, state.spec.floor_px)
+        if verdict.action is not Action.ALLOW:
+            raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
         number = state.last_number + 1
         return ChildIntended(
             client_order_id=client_order_id(state.spec.parent_id, number),

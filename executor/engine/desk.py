@@ -8,7 +8,17 @@ from decimal import Decimal
 import structlog
 
 from adapters.clock import Clock
-from adapters.venue import Balance, Book, Instrument, Permissions, Rejected, Unauthorized, Venue, VenueError
+from adapters.venue import (
+    Balance,
+    Book,
+    Instrument,
+    Permissions,
+    Rejected,
+    TimeInForce,
+    Unauthorized,
+    Venue,
+    VenueError,
+)
 from executor.domain.events import PurseGap, Top
 from executor.domain.money import RATIO, ZERO
 from executor.domain.orders import ChildStatus
@@ -18,8 +28,9 @@ from executor.engine.at_once import all_at_once
 from executor.engine.neighbours import Neighbours
 from executor.engine.prices import Grid
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
+from executor.guards import venue_rules
 from executor.guards.market_watch import MarketWatch
-from executor.guards.verdict import Action
+from executor.guards.verdict import Action, Verdict
 from executor.log_events import LogEvent
 from executor.market.reference import SourcePrice
 from executor.strategy.feasibility import VenueFacts
@@ -216,6 +227,23 @@ class Desk:
         if instrument is None:
             raise RuleRefused(f"venue.pair: {venue} does not list the pair")
         return Grid(instrument.tick_size, max(instrument.taker_fee, instrument.maker_fee))
+
+    def judge(
+        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: TimeInForce, *, post_only: bool
+    ) -> Verdict:
+        """What the venue's own rules say of such an order on its book now. Raises ``RuleRefused``."""
+        seat = self.seats[venue]
+        if seat.instrument is None:
+            raise RuleRefused(f"venue.pair: {venue} does not list {seat.symbol}")
+        return venue_rules.check(
+            seat.instrument,
+            seat.venue.traits,
+            qty=qty,
+            limit_px=limit_px,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            now=self.venue_now(venue),
+        )
 
     async def shown(self) -> dict[str, Book]:
         """Every book as it is shown, whether or not it may be traded on: for the record only."""

@@ -15,6 +15,7 @@ from executor.domain.caps import Caps, Limit, Sale, limits, terms
 from executor.domain.counting import Counter, counted_at
 from executor.domain.events import ChildIntended, Counted, ParentFinished
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
+from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.plan import OtcLeg, Plan, TwapLeg, Waiting
 from executor.domain.preferences import Preference
@@ -26,10 +27,14 @@ from executor.engine.prices import Market, Prices
 from executor.engine.room import NO_BOUND, Rooms, rooms
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import best_quote
-from executor.guards.verdict import Action
+from executor.guards.verdict import Action, Verdict
 from executor.journal.journal import Journal
 
 _LINGERS = timedelta(minutes=2)  # what a cancelled order may still need to be off the book
+
+
+Used = Callable[[Sequence[str]], dict[str, Decimal]]
+"""Reads what stands at counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Gate:
         self.counting = Counting(journal, terms(plan.caps))
         self.prices = Prices(plan, approval.plan_hash, approval.case, market)
         self.cover = CoverRule(plan, approval, market)
+        self._market = market
         self._plan = plan
         self._approval = approval
         self._sale = Sale(approval.case_id, plan.asset, plan.quote_asset, plan.qty)
@@ -73,9 +79,14 @@ class Gate:
             raise RuleRefused("cap.counting: what the caps of the plan rest on is not counted yet")
         self.cover.check(state, now)
         self.refuse_affiliate(intent.venue)
+        self._leg(state, intent)
         quote = intent.method == "rfq"
         if quote:
             self._best_quote(state, intent, now)
+        else:
+            tif = TimeInForce(intent.time_in_force)
+            verdict = self._market.judge(intent.venue, intent.qty, intent.limit_px, tif, post_only=intent.post_only)
+            _obey(verdict, f"{intent.venue}: ")
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         self._order_value(intent, now)
         shown = sum(1 for top in intent.tops if top.bid is not None)
@@ -104,15 +115,61 @@ class Gate:
         self.reread()
         return self._approval.preferences(now)
 
+    def _leg(self, state: Parent, intent: ChildIntended) -> None:
+        """Raise ``RuleRefused`` unless the order keeps to its leg of the plan."""
+        leg = self._plan.legs[intent.leg]
+        if intent.qty > state.leg_leaves(intent.leg):
+            raise RuleRefused(f"leg: {plain(intent.qty)} is more than leg {intent.leg} has left")
+        if leg.limit_px is not None and intent.limit_px < leg.limit_px:
+            raise RuleRefused(f"leg: {plain(intent.limit_px)} is under the limit {plain(leg.limit_px)} of its leg")
+        if leg.venues is not None and intent.venue not in leg.venues:
+            raise RuleRefused(f"leg: {intent.venue} is no venue of leg {intent.leg}")
+
     def _best_quote(self, state: Parent, intent: ChildIntended, now: datetime) -> None:
         leg = self._plan.legs[intent.leg]
         wanted = leg.min_quotes if isinstance(leg, OtcLeg) else 1
         rules, affiliates = self._approval.preferences(now), self._approval.case.affiliates
         verdict = best_quote.check(state.asked.get(intent.leg), intent, wanted, rules, affiliates)
-        if verdict.action is Action.WAIT:
-            raise NotNow(verdict.rule, verdict.reason)
-        if verdict.action is not Action.ALLOW:
-            raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
+        _obey(verdict)
+
+    # --- what was sent already --------------------------------------------------------------------------------
+
+    def admit_again(self, state: Parent, child: Child, now: datetime, used: Used) -> Mapping[str, int]:
+        """Ask every rule about an order that is sent once more under its own id, of which the venue knows nothing.
+        Returns the streams that must not have changed since. Raises as :meth:`admit` does."""
+        expects = {**self.approved(now), **self.counting.rests_on}
+        self.cover.check(state, now)
+        self.refuse_affiliate(child.venue)
+        self._still_good(state, child, now)
+        if child.method == "book":
+            tif = TimeInForce(child.time_in_force)
+            _obey(self._market.judge(child.venue, child.qty, child.limit_px, tif, post_only=False), f"{child.venue}: ")
+        until = self._until(child.leg, child.time_in_force, now)
+        counted = {each.counter for each in child.reserved}
+        if any(each.name not in counted for each in self._counters(child.venue, now, until)):
+            raise NotNow("cap.span", f"{child.client_order_id} counts in spans that are over")
+        binding = self.limits(child.venue, now, until)
+        stand = used(sorted(limit.counter for limit in binding)) if binding else {}
+        for limit in binding:
+            if stand.get(limit.counter, ZERO) > limit.most:
+                raise NotNow(f"cap.{limit.rule}", f"{limit.counter} is over {plain(limit.most)}")
+        return expects
+
+    def may_rest(self, state: Parent, child: Child, now: datetime) -> bool:
+        """True while an order on the book might be sent now at its price: the approval stands, and no rule on prices
+        or floor that people have raised forbids it."""
+        self.reread()
+        if self._approval.fault(now):
+            return False
+        try:
+            self._still_good(state, child, now)
+        except NotNow:
+            return False
+        return True
+
+    def _still_good(self, state: Parent, child: Child, now: datetime) -> None:
+        left, quote = child.qty - child.cum_qty, child.method == "rfq"
+        self.prices.check(state, child.venue, left, child.limit_px, now, quote=quote, but=child.client_order_id)
 
     # --- caps -----------------------------------------------------------------------------------------------------
 
@@ -126,9 +183,7 @@ class Gate:
         caps = self._caps(max(now, until))
         return limits(caps, self._sale, venue, now, until) if caps is not None else ()
 
-    def rooms(
-        self, leg: int, bids: Mapping[str, Decimal], now: datetime, used: Callable[[Sequence[str]], dict[str, Decimal]]
-    ) -> Rooms:
+    def rooms(self, leg: int, bids: Mapping[str, Decimal], now: datetime, used: Used) -> Rooms:
         """What the caps leave for orders of ``leg``; ``bids`` are the best prices by venue, ``used`` reads counters."""
         if self._plan.caps is None:
             return NO_BOUND
@@ -178,6 +233,13 @@ class Gate:
     def _run(self) -> Decimal:
         """By what factor the market may rise between the look at the book and the fill."""
         return ONE + EXACT.divide(self._plan.guards.fast_move_bps, BPS)
+
+
+def _obey(verdict: Verdict, who: str = "") -> None:
+    if verdict.action is Action.WAIT:
+        raise NotNow(verdict.rule, f"{who}{verdict.reason}")
+    if verdict.action is not Action.ALLOW:
+        raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
 
 
 def worth(intent: ChildIntended) -> Decimal:

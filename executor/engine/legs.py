@@ -149,7 +149,10 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
     if live:
         assert leg.rest_for is not None  # the plan's own check
-        await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.rest_for))
+        over = work.clock.now() + timedelta(seconds=leg.rest_for)
+        while work.clock.now() < over and all(work.log.may_rest(child) for child in live):
+            if not await work.stop.wait_until(min(over, work.clock.now() + work.tuning.control)):
+                break
         ends = await ends_at_once([work.orders.cancel(child) for child in live])
         sent += [end for end in ends if isinstance(end, BaseException)]  # a breach found while cancelling must halt
     await _finish_all(work, sent)

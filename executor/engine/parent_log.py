@@ -10,13 +10,14 @@ from decimal import Decimal
 
 from adapters.clock import Clock
 from executor.domain.control import child_scopes, parent_scopes
-from executor.domain.events import ChildIntended, ParentEvent
+from executor.domain.events import ChildIntended, ChildResent, ParentEvent
+from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.price_rules import Bound
 from executor.domain.reservation import Reservation
 from executor.engine.gate import Gate, counted, returned
 from executor.engine.room import Rooms
-from executor.errors import CapReached, ExecutorError, Held, Outdated, RecordBroken
+from executor.errors import CapReached, ExecutorError, Held, InvariantBroken, Outdated, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 
@@ -93,6 +94,8 @@ class ParentLog:
             intent = build(self.state)
             if intent is None:
                 return None
+            if intent.venue != venue:
+                raise InvariantBroken(f"an order for {venue} was built for {intent.venue}")
             self.state.check_intent(intent)
             if not self.gate.counting.ready:
                 await self.gate.counting.begin(self._clock)
@@ -123,13 +126,20 @@ class ParentLog:
             for line in lines:
                 self.state.apply(line.event, line.at)
 
-    async def record_allowed(self, venue: str, event: ParentEvent) -> None:
-        """Like :meth:`record`, but refused with ``Held`` while a hold binds orders at ``venue``, and with
-        ``GuardHalts`` while the plan is not approved: for events after which something is sent again."""
+    async def send_again(self, child: Child, event: ChildResent) -> None:
+        """Record that ``child`` is about to be sent once more under its own id. Refused as :meth:`intend` refuses what
+        is sent for the first time."""
         async with self._turn:
-            lines = self._stamp([event])
-            await self._write_approved(lines, self.scopes(venue))
-            self.state.apply(event, lines[0].at)
+            while True:
+                expects = self.gate.admit_again(self.state, child, self._clock.now(), self._journal.used)
+                lines = self._stamp([event])
+                try:
+                    await self._write(lines, self.scopes(child.venue), (), expects)
+                except Outdated:
+                    self.gate.reread()
+                    continue
+                self.state.apply(event, lines[0].at)
+                return
 
     async def _write_approved(
         self, lines: list[Line], scopes: Sequence[str], reserve: Sequence[Reservation] = ()
@@ -145,6 +155,10 @@ class ParentLog:
     def lowest(self, venue: str, qty: Decimal, *, quote: bool = False) -> Bound | None:
         """The lowest price that the price rules allow now for an order at ``venue``. Raises ``NotNow``."""
         return self.gate.prices.lowest(self.state, venue, qty, self._clock.now(), quote=quote)
+
+    def may_rest(self, child: Child) -> bool:
+        """True while no rule wants this order off the book."""
+        return self.gate.may_rest(self.state, child, self._clock.now())
 
     def rooms(self, leg: int, bids: Mapping[str, Decimal]) -> Rooms:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""

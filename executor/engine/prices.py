@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from adapters.venue import TimeInForce
 from executor.domain.case import Case
 from executor.domain.money import ZERO, plain
 from executor.domain.parent import Parent
@@ -26,6 +27,7 @@ from executor.domain.price_rules import (
     lowest_price,
 )
 from executor.errors import NotNow
+from executor.guards.verdict import Verdict
 from executor.market.benchmark import BenchmarkRecord
 from executor.market.reference import SourcePrice, reference_price
 
@@ -53,6 +55,11 @@ class Market(Protocol):
     def mids(self) -> Sequence[SourcePrice]:
         """The mid of each venue's book as last seen, with the moment at which it was."""
 
+    def judge(
+        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: TimeInForce, *, post_only: bool
+    ) -> Verdict:
+        """What the venue's own rules say of such an order on its book now."""
+
 
 class Prices:
     """The price rules of one plan."""
@@ -66,14 +73,16 @@ class Prices:
         self._benchmarks: list[Benchmark] = []
         self._after_fees = any(getattr(rule, "compare", "") == "after_fees" for rule in plan.price_rules)
 
-    def lowest(self, state: Parent, venue: str, qty: Decimal, now: datetime, *, quote: bool = False) -> Bound | None:
+    def lowest(
+        self, state: Parent, venue: str, qty: Decimal, now: datetime, *, quote: bool = False, but: str = ""
+    ) -> Bound | None:
         """The lowest price of the next order at ``venue``; ``None`` if the plan has no rule. Raises ``NotNow`` when a
         rule has nothing to compare with."""
         raised = self._raised()
         if self._rules is None:
             return raised
         try:
-            low = lowest_price(self._rules, self._context(state, venue, qty, now, quote))
+            low = lowest_price(self._rules, self._context(state, venue, qty, now, quote, but))
         except PriceUndefined as undefined:
             raise NotNow(f"price.{undefined.rule}", undefined.reason) from None
         return raised if raised is not None and raised.px > low.px else low
@@ -85,18 +94,20 @@ class Prices:
             return None
         return Bound(plan.raised_px, "floor", f"floor {plain(plan.raised_px)} to which an approver has raised it")
 
-    def check(self, state: Parent, venue: str, qty: Decimal, px: Decimal, now: datetime, *, quote: bool) -> None:
-        """Raise ``NotNow`` if no order may be sent at ``px``."""
-        low = self.lowest(state, venue, qty, now, quote=quote)
+    def check(
+        self, state: Parent, venue: str, qty: Decimal, px: Decimal, now: datetime, *, quote: bool, but: str = ""
+    ) -> None:
+        """Raise ``NotNow`` if no order may be sent at ``px``. ``but`` is an open order that is the one asked about."""
+        low = self.lowest(state, venue, qty, now, quote=quote, but=but)
         if low is not None and px < low.px:
             raise NotNow(f"price.{low.rule}", f"{plain(px)} is under the {low.explanation}")
         if self._rules is None:
             return
-        high = highest_allowed(self._rules, self._context(state, venue, qty, now, quote))
+        high = highest_allowed(self._rules, self._context(state, venue, qty, now, quote, but))
         if high is not None and px > high.px:
             raise NotNow(f"price.{high.rule}", f"{plain(px)} is over the {high.explanation}")
 
-    def _context(self, state: Parent, venue: str, qty: Decimal, now: datetime, quote: bool) -> PriceContext:
+    def _context(self, state: Parent, venue: str, qty: Decimal, now: datetime, quote: bool, but: str) -> PriceContext:
         grid = QUOTES if quote else self._market.grid(venue)
         mids = {each.source: each.px for each in self._market.mids()}
         money = self._plan.quote_asset
@@ -108,7 +119,11 @@ class Prices:
             sold_qty=state.cum_qty,
             sold_notional=state.total.notional,
             sold_fees=_fees(state, money) if self._after_fees else ZERO,
-            exposed=[Exposed(c.qty - c.cum_qty, c.limit_px) for c in state.open.values() if c.qty > c.cum_qty],
+            exposed=[
+                Exposed(c.qty - c.cum_qty, c.limit_px)
+                for c in state.open.values()
+                if c.qty > c.cum_qty and c.client_order_id != but
+            ],
             fee_rate=grid.fee_rate,
             venue_mid=mids.get(venue),
             reference_px=self._reference(now),

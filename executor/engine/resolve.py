@@ -23,7 +23,7 @@ from executor.engine.parent_log import ParentLog
 from executor.engine.rfq import QuoteOrders
 from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
-from executor.errors import Held
+from executor.errors import Held, NotNow, RuleRefused
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -93,12 +93,11 @@ class Resolver:
         await self._absent(child, evidence)
 
     async def _may_send_again(self, child: Child, evidence: str) -> bool:
-        """Record that the same id is about to be sent once more. False while a person's hold forbids it."""
+        """Record that the same id is about to be sent once more. False where a person's hold or a rule forbids it now:
+        what is absent then stays so, and is sold as a new order when it may be."""
         try:
-            await self._log.record_allowed(
-                child.venue, ChildResent(client_order_id=child.client_order_id, evidence=evidence)
-            )
-        except Held:
+            await self._log.send_again(child, ChildResent(client_order_id=child.client_order_id, evidence=evidence))
+        except (Held, NotNow, RuleRefused):
             return False
         return True
 

@@ -110,7 +110,7 @@ def test_place_unknown(code: str) -> None:
     assert isinstance(on_place(code), Unknown)
 
 
-@pytest.mark.parametrize("code", ["0002", "0102", "0103", "0104", "0202", "-1002", "-1005", "-1021"])
+@pytest.mark.parametrize("code", ["0002", "0102", "0103", "0104", "0202", "-1002", "-1005"])
 def test_place_unauthorized(code: str) -> None:
     assert isinstance(on_place(code), Unauthorized)
 

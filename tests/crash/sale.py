@@ -47,7 +47,7 @@ def small_plan() -> Table:
         otc("0.02", clip="0.02", pause="1s"),
         qty=str(QTY),
         floor_px="80000",
-        duration="20s",
+        duration="40s",  # far longer than an undisturbed machine needs: a busy one must still find room to sell
     )
 
 

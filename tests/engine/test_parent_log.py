@@ -14,6 +14,7 @@ from executor.engine.gate import Gate
 from executor.engine.parent_log import ParentLog, stream_of
 from executor.engine.prices import Grid
 from executor.errors import InvariantBroken, JournalFailed, RecordBroken, TakenOver
+from executor.guards.verdict import ALLOW, Verdict
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.market.reference import SourcePrice
@@ -33,6 +34,9 @@ class NoMarket:
 
     def mids(self) -> list[SourcePrice]:
         return []
+
+    def judge(self, *_: object, **__: object) -> Verdict:
+        return ALLOW
 
 
 def opened(store: MemoryStore, seen: list[Line] | None = None) -> ParentLog:

@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,28 +24,48 @@ LOST = Step(error=Unknown("alpha", "no answer"), effect=False)
 GONE = Step(error=Rejected("alpha", "expired", reason=RejectReason.EXPIRED), effect=False)
 
 
+class OnePurse(ScriptedVenue):
+    """Two connections to one account: what one sells, the other sees gone."""
+
+    purse: dict[str, Decimal]
+
+    @property
+    def base(self) -> Decimal:
+        return self.purse["BTC"]
+
+    @base.setter
+    def base(self, qty: Decimal) -> None:
+        self.purse["BTC"] = qty
+
+
 async def beside_each_other(*script: Step) -> tuple[Parent, Parent, MemoryStore]:
-    """Both ask for the same clips at the same price at the same moments; ``script`` is what the second one meets. The
-    ledger shows the trades of both, by their amounts only."""
+    """Both ask for the same clips at the same price, the second a little later; ``script`` is what the second one
+    meets. The ledger shows the trades of both, by their amounts only."""
     store, clock = MemoryStore(), LoopClock(START)
     ledger: dict[str, Any] = {}
+
+    class Account(OnePurse):
+        purse: ClassVar[dict[str, Decimal]] = {}
+
     runs = []
     for number, steps in ((1, ()), (2, script)):
         asked = plan(OTC, seed=number)
         case = mandate().model_copy(update={"case_id": f"CASE-{number}"})
         approve(store, case, asked, START)
-        alpha = ScriptedVenue(clock, free="5", script=steps)
+        alpha = Account(clock, free="5", script=steps)
         alpha.trades, alpha.ledger_has_ids, alpha.quotes = ledger, False, 100 * number
+        alpha.quote_takes = timedelta(seconds=1)  # nothing is sold at the very moment at which a purse is read
         runs.append(Runner(case, asked, [alpha], Journal(store, threaded=False), clock, observer=lambda _: None))
 
-    async def ended(one: Runner) -> Parent:
+    async def ended(one: Runner, after: int) -> Parent:
+        await clock.sleep_until(START + timedelta(seconds=after))  # the purse is read while nothing is under way
         try:
             await one.run()
         except ExecutorError:
             assert one.state.breaks  # what is booked wrongly shows in the purse at the latest
         return one.state
 
-    first, second = await asyncio.gather(*(ended(one) for one in runs))
+    first, second = await asyncio.gather(*(ended(one, after) for one, after in zip(runs, (0, 3), strict=True)))
     return first, second, store
 
 
