@@ -4,6 +4,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from adapters.clock import Clock
 from config.journal_path import record_device, record_key_path, record_pin
@@ -38,12 +40,20 @@ def record_signer(place: Place, *, new: bool = False) -> Signer:
 
 
 def secrets_here(place: Place) -> list[str]:
-    """What must never leave this machine: keys in the environment, and the record's own."""
+    """What must never leave this machine: keys in the environment, the record's own and the PIN of its device, and the
+    password of the database."""
     names = ("SECRET", "API_KEY", "PASSPHRASE", "PIN")
     found = [value for name, value in os.environ.items() if name.startswith("EXECUTOR_") and name.endswith(names)]
     path = record_key_path(place)
     if path.is_file():
         found.append(path.read_text().strip().split("+", 4)[4])  # the seed is Base64, which may hold a plus itself
+    if device := record_device():
+        from executor.journal.device import DeviceUri
+
+        source = Path(DeviceUri.parse(device).pin_source)
+        found += [source.read_text().strip()] if source.is_file() else []
+    if isinstance(place, str) and (password := urlsplit(place).password):
+        found += [password, unquote(password)]
     return found
 
 

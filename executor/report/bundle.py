@@ -25,8 +25,17 @@ from executor.report.postings import postings_file
 from executor.report.words import LANGUAGES, Words
 
 _KEYS = re.compile(
-    rb"PRIVATE\+KEY\+|-----BEGIN [A-Z ]*PRIVATE KEY|\b[xyzt]prv[1-9A-HJ-NP-Za-km-z]{90,}|\bAGE-SECRET-KEY-1",
+    rb"PRIVATE\+KEY\+|-----BEGIN [A-Z ]*PRIVATE KEY|\b[xyztuvYZUV]prv[1-9A-HJ-NP-Za-km-z]{90,}|\bAGE-SECRET-KEY-1"
+    rb"|PuTTY-User-Key-File-|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b6P[1-9A-HJ-NP-Za-km-z]{56}\b"  # AWS; BIP 38
 )
+# What is a key by the name before it; quotation marks may be escaped. 64 hexadecimal digits alone are a hash.
+_CALLED = re.compile(
+    rb"(?i:private[ _-]?key)\W{1,6}(?:0x)?[0-9a-fA-F]{64}\b"
+    rb'|"ciphertext\\?"\s*:\s*\\?"[0-9a-fA-F]{32,}'  # an Ethereum keystore
+    rb'|"kty\\?"[^{}]{0,2000}"d\\?"\s*:|"d\\?"\s*:[^{}]{0,2000}"kty\\?"'  # a JSON Web Key with its private part
+    rb"|(?i:seed|mnemonic)[A-Za-z_ ]{0,12}\\?[\"']?\s*[:=]\s*\\?[\"']?(?:[a-z]{3,8} ){11}[a-z]{3,8}\b"  # BIP 39
+)
+_LONG = 8  # a secret of fewer characters, such as a PIN, is looked for as a whole word, and not in the bytes of a PDF
 _WIF = re.compile(rb"(?<![1-9A-HJ-NP-Za-km-z])[59KLc][1-9A-HJ-NP-Za-km-z]{50,51}(?![1-9A-HJ-NP-Za-km-z])")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _FILLS = ("at", "parent", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional", "fee", "fee_asset")
@@ -102,13 +111,21 @@ def listed(found: Mapping[str, bytes], signer: Signer) -> dict[str, bytes]:
 def refuse_keys(found: Mapping[str, bytes], secrets: Iterable[str] = ()) -> None:
     """Raise ``RuleRefused`` if a file holds what looks like a private key, or one of the ``secrets`` known here. The
     message never holds any of it."""
-    known = [secret.encode() for secret in secrets if len(secret) >= 8]
+    given = [secret for secret in secrets if secret]
+    known = [secret.encode() for secret in given if len(secret) >= _LONG]
+    short = [rb"(?<![\w.])" + re.escape(each.encode()) + rb"(?![\w.])" for each in given if len(each) < _LONG]
+    words = re.compile(b"|".join(short)) if short else None
     for name, content in found.items():
-        if _KEYS.search(content) or any(_is_wif(text.decode()) for text in _WIF.findall(content)):
+        if (
+            _KEYS.search(content)
+            or _CALLED.search(content)
+            or any(_is_wif(text.decode()) for text in _WIF.findall(content))
+        ):
             raise RuleRefused(
                 f"{name} holds what looks like a private key; nothing was written. Find out how it came there"
             )
-        if any(secret in content for secret in known):
+        word = words is not None and not name.endswith(".pdf") and words.search(content)
+        if word or any(secret in content for secret in known):
             raise RuleRefused(f"{name} holds a secret of this machine; nothing was written. Find out how it came there")
 
 

@@ -236,6 +236,16 @@ KEYS = [
     "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi",
     "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
     "KwdMAjGmerYanjeui5SHS7JkmpZvVipYvB2LJGU1ZxJwYvP98617",
+    "zprvAWgYBBk7JR8Gjrh4UJQ2uJdG1r3WNRRfURiABBE3RvMXYSrRJL62XuezvGdPvG6GFBZduosCc1YP5wixPox7zhZLfiUm8aunE96BBa4Kei5",
+    "6PRVWUbkzzsbcVac2qwfssoUJAN1Xhrg6bNk8J7Nzm5H7kxEbn2Nh2ZoGg",
+    "private key 0x" + "4f" * 32,
+    'privateKey: "' + "4F" * 32 + '"',
+    '{"crypto":{"ciphertext":"' + "5e" * 32 + '","kdf":"scrypt"}}',
+    '{\\"kty\\":\\"OKP\\",\\"crv\\":\\"Ed25519\\",\\"d\\":\\"' + "A" * 43 + '\\"}',
+    '"mnemonic": "' + "abandon " * 11 + 'about"',
+    "seed phrase: " + "legal winner thank year wave sausage worth useful legal winner thank yellow",
+    "PuTTY-User-Key-File-3: ssh-ed25519",
+    "AKIAIOSFODNN7EXAMPLE",
 ]
 
 
@@ -251,6 +261,37 @@ def test_a_secret_of_this_machine_is_refused_and_hashes_are_not() -> None:
         refuse_keys({"a": b"x hunter2hunter2 y"}, ["hunter2hunter2"])
     almost = KEYS[4][:-1] + "K"  # the check sum of a key, not: any text of such letters
     refuse_keys({"a": b"00" * 32 + almost.encode() + b" 4f" * 40}, ["short"])
+
+
+def test_a_short_secret_is_found_as_a_whole_word() -> None:
+    for text in (b'{"why":"the PIN is 407219, as ever"}', b"407219", b"pin=407219\n"):
+        with pytest.raises(RuleRefused, match="secret of this machine"):
+            refuse_keys({"events.jsonl": text}, ["407219"])
+    refuse_keys({"events.jsonl": b'"qty":"0.407219","id":"a407219","sha":"1407219f"', "r.pdf": b"407219"}, ["407219"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"public_key":"' + "4f" * 32 + '","signature":"' + "5e" * 64 + '"',
+        "the private key stays in the device; sha256 " + "4f" * 32,
+        '"seed":7,"why":"no seed phrase was ever given to the venue by anybody of the institution in this case"',
+        '"d":"1","kind":"FillRecorded"',
+    ],
+)
+def test_hashes_public_keys_and_sentences_are_no_keys(text: str) -> None:
+    refuse_keys({"events.jsonl": text.encode()})
+
+
+def test_the_pin_of_a_device_and_the_password_of_a_database_are_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from executor.cli.recording import secrets_here
+
+    (tmp_path / "pin").write_text("407219\n")
+    uri = f"pkcs11:token=t;object=k?module-path=/m.so&pin-source={tmp_path / 'pin'}"
+    monkeypatch.setenv("EXECUTOR_RECORD_KEY", uri)
+    assert {"407219", "p%40ss", "p@ss"} <= set(secrets_here("postgresql://me:p%40ss@db/journal"))
 
 
 def test_the_record_s_own_key_never_leaves(journal: Path, tmp_path: Path) -> None:
