@@ -161,6 +161,14 @@ MEASURES: dict[str, Measure] = {
         "Cancel ratio",
         "撤单率",
     ),
+    "counterfactual_bps": Measure(
+        "bps",
+        "(mean of the mids had we not traded, weighted by the quantity sold - average price) / that mean; simulated "
+        "markets of the planning mode only: a record does not hold it",
+        "（未发生本次卖出情形下的中间价按成交数量加权平均－成交均价）÷该平均值；仅模拟市场可得，记录中不留存",
+        "Cost v counterfactual mid",
+        "相对无交易中间价成本",
+    ),
     "floor_distance_bps": Measure(
         "bps",
         "(average price - floor) / floor; never negative; where the floor was raised: mean of those in force when "

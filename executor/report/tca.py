@@ -82,6 +82,7 @@ def tca(
     whole = _shortfall(spec, events, orders, record)
     whole |= _common(spec, orders, market, whole["arrival_px"], benchmark_px)
     whole |= _reversion(orders, market)
+    whole["counterfactual_bps"] = None  # no record holds the mids of a market without us
     groups: dict[str, dict[str, Values]] = {}
     for name, key in _GROUPS.items():
         parts: dict[str, list[Order]] = {}

@@ -213,6 +213,13 @@ def test_reversion() -> None:
         assert whole[f"reversion_{minutes}min_bps"] == Fraction((later - 99_900) * 10_000, 99_900)
 
 
+def test_the_cost_against_a_market_without_us_is_said_to_be_not_recorded(found: Tca) -> None:
+    (line,) = [each for each in tca_table(found).splitlines() if each.startswith("Cost v counterfactual mid")]
+    assert "not recorded" in line
+    assert "had we not traded" in line
+    assert tca_values(found)["whole"]["counterfactual_bps"] is None
+
+
 def test_how_orders_did(found: Tca) -> None:
     """Orders of 4 + 4 + 2, 8 filled; 2 of 8 passive; one of three orders ended short. Waited 2, 4, 30 and 0.5 s."""
     whole = found.whole
