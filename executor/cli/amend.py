@@ -9,14 +9,13 @@ from adapters.clock import SystemClock
 from executor.cli.amounts import amount
 from executor.cli.change import propose
 from executor.cli.keys import load_private
-from executor.cli.moments import moment
+from executor.cli.moments import coming
 from executor.cli.record import journal_option, who_option, why_option, with_journal
 from executor.domain.amendments import LIMITS, RAISE_LIMIT, raise_values
 from executor.domain.case_events import ChangeAgreed, ChangeProposed, FloorRaised, LimitLowered
 from executor.domain.money import plain
 from executor.domain.signing import floor_message, limit_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
-from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.line import Line, time_text
 from executor.journal.open import Place
@@ -110,9 +109,7 @@ def raise_limit(
 
     It is in force once two others have signed it (`executor mandate agree`), and at TIME the old limit binds again by
     itself. What is to be looser for good is another plan."""
-    ends = moment("--until", until)
-    if ends <= SystemClock().now():
-        raise InputRefused("--until lies in the past")
+    ends = coming("--until", until)
     propose(raise_values(case_id, plan_hash_given, limit, amount("VALUE", value), ends, why), who, journal)
 
 

@@ -8,7 +8,7 @@ import click
 from adapters.clock import SystemClock
 from executor.cli.amounts import amount
 from executor.cli.keys import load_private
-from executor.cli.moments import moment
+from executor.cli.moments import coming
 from executor.cli.record import journal_option, who_option, why_option, with_journal
 from executor.domain.canonical import digest
 from executor.domain.case import Case, HoldingState
@@ -18,7 +18,6 @@ from executor.domain.money import parse_amount, plain
 from executor.domain.preferences import preference_values
 from executor.domain.signing import change_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
-from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
 
@@ -72,9 +71,7 @@ def prefer(
 
     A quote lives for seconds: what is not the best is taken only under a rule that was signed before. It is in force
     once two others have signed it (`executor mandate agree`), and binds from the next request for quotes on."""
-    ends = moment("--until", until)
-    if ends <= SystemClock().now():
-        raise InputRefused("--until lies in the past")
+    ends = coming("--until", until)
     bps = amount("--up-to-bps", up_to_bps)
     propose(preference_values(case_id, plan_hash_given, desk, bps, ends, why), who, journal)
 

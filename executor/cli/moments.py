@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from adapters.clock import SystemClock
 from executor.errors import InputRefused
 
 
@@ -12,3 +13,11 @@ def moment(option: str, text: str) -> datetime:
     except ValueError:
         raise InputRefused(f"{option}: '{text}' is not a time; write 2024-11-01 or 2024-11-01T08:00") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def coming(option: str, text: str) -> datetime:
+    """As :func:`moment`, for one that must lie ahead."""
+    found = moment(option, text)
+    if found <= SystemClock().now():
+        raise InputRefused(f"{option} lies in the past")
+    return found

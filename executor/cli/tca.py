@@ -59,12 +59,13 @@ def _sales_of(place: Place, name: str) -> list[tuple[list[Line], Raises]]:
     Raises ``InputRefused``."""
     record = open_reading(place)
     try:
-        streams = [f"parent/{name}"] if f"parent/{name}" in record.streams("parent/") else record.streams("parent/")
-        found = [[decode(text) for text in record.read(stream)] for stream in streams]
+        streams, own = record.streams("parent/"), f"parent/{name}"
+        asked = [own] if own in streams else streams
+        begun = {line.stream: line.event for line in map(decode, record.edges(asked, last=False))}
         wanted = [
-            (lines, _raises(record, lines[0].event))
-            for lines in found
-            if isinstance(lines[0].event, ParentCreated) and name in (lines[0].event.parent_id, lines[0].event.case_id)
+            ([decode(text) for text in record.read(stream)], _raises(record, spec))
+            for stream in asked
+            if isinstance(spec := begun[stream], ParentCreated) and name in (spec.parent_id, spec.case_id)
         ]
     finally:
         record.close()

@@ -115,6 +115,13 @@ def _most_value(state: Parent, intent: ChildIntended) -> Decimal:
     """The most that an open order can bring, by the bound of its own plan on how far the market may run."""
     if intent.notional is not None:
         return intent.notional
-    bids = [top.bid for top in intent.tops if top.venue == intent.venue and top.bid is not None]
     run = Decimal(state.spec.plan["guards"]["fast_move_bps"])
-    return times(times(intent.qty, max([intent.limit_px, *bids])), ONE + EXACT.divide(run, BPS))
+    return times(worth(intent), ONE + EXACT.divide(run, BPS))
+
+
+def worth(intent: ChildIntended) -> Decimal:
+    """What the order is worth: the money of a quote, else the quantity at its limit or the best bid seen, if higher."""
+    if intent.notional is not None:
+        return intent.notional
+    bids = [top.bid for top in intent.tops if top.venue == intent.venue and top.bid is not None]
+    return times(intent.qty, max([intent.limit_px, *bids]))

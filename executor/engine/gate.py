@@ -21,7 +21,7 @@ from executor.domain.plan import OtcLeg, Plan, TwapLeg, Waiting
 from executor.domain.preferences import Preference
 from executor.domain.reservation import Reservation
 from executor.engine.approval import Approval
-from executor.engine.counting import Counting
+from executor.engine.counting import Counting, worth
 from executor.engine.cover import CoverRule
 from executor.engine.prices import Market, Prices
 from executor.engine.room import NO_BOUND, Rooms, rooms
@@ -84,9 +84,7 @@ class Gate:
         if quote:
             self._best_quote(state, intent, now)
         else:
-            tif = TimeInForce(intent.time_in_force)
-            verdict = self._market.judge(intent.venue, intent.qty, intent.limit_px, tif, post_only=intent.post_only)
-            _obey(verdict, f"{intent.venue}: ")
+            self._venue_rules(intent, post_only=intent.post_only)
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         self._order_value(intent, now)
         shown = sum(1 for top in intent.tops if top.bid is not None)
@@ -125,6 +123,11 @@ class Gate:
         if leg.venues is not None and intent.venue not in leg.venues:
             raise RuleRefused(f"leg: {intent.venue} is no venue of leg {intent.leg}")
 
+    def _venue_rules(self, order: ChildIntended | Child, *, post_only: bool) -> None:
+        tif = TimeInForce(order.time_in_force)
+        verdict = self._market.judge(order.venue, order.qty, order.limit_px, tif, post_only=post_only)
+        _obey(verdict, f"{order.venue}: ")
+
     def _best_quote(self, state: Parent, intent: ChildIntended, now: datetime) -> None:
         leg = self._plan.legs[intent.leg]
         wanted = leg.min_quotes if isinstance(leg, OtcLeg) else 1
@@ -142,8 +145,7 @@ class Gate:
         self.refuse_affiliate(child.venue)
         self._still_good(state, child, now)
         if child.method == "book":
-            tif = TimeInForce(child.time_in_force)
-            _obey(self._market.judge(child.venue, child.qty, child.limit_px, tif, post_only=False), f"{child.venue}: ")
+            self._venue_rules(child, post_only=False)
         until = self._until(child.leg, child.time_in_force, now)
         counted = {each.counter for each in child.reserved}
         if any(each.name not in counted for each in self._counters(child.venue, now, until)):
@@ -155,14 +157,15 @@ class Gate:
                 raise NotNow(f"cap.{limit.rule}", f"{limit.counter} is over {plain(limit.most)}")
         return expects
 
-    def may_rest(self, state: Parent, child: Child, now: datetime) -> bool:
-        """True while an order on the book might be sent now at its price: the approval stands, and no rule on prices
-        or floor that people have raised forbids it."""
+    def may_rest(self, state: Parent, children: Sequence[Child], now: datetime) -> bool:
+        """True while each of these orders on the books might be sent now at its price: the approval stands, and no rule
+        on prices or floor that people have raised forbids it."""
         self.reread()
         if self._approval.fault(now):
             return False
         try:
-            self._still_good(state, child, now)
+            for child in children:
+                self._still_good(state, child, now)
         except NotNow:
             return False
         return True
@@ -240,14 +243,6 @@ def _obey(verdict: Verdict, who: str = "") -> None:
         raise NotNow(verdict.rule, f"{who}{verdict.reason}")
     if verdict.action is not Action.ALLOW:
         raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
-
-
-def worth(intent: ChildIntended) -> Decimal:
-    """What the order is worth: the money of a quote, else the quantity at its limit or the best bid seen, if higher."""
-    if intent.notional is not None:
-        return intent.notional
-    bids = [top.bid for top in intent.tops if top.venue == intent.venue and top.bid is not None]
-    return times(intent.qty, max([intent.limit_px, *bids]))
 
 
 def returned(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> list[Reservation]:

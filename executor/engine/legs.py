@@ -150,7 +150,7 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     if live:
         assert leg.rest_for is not None  # the plan's own check
         over = work.clock.now() + timedelta(seconds=leg.rest_for)
-        while work.clock.now() < over and all(work.log.may_rest(child) for child in live):
+        while work.clock.now() < over and work.log.may_rest(live):
             if not await work.stop.wait_until(min(over, work.clock.now() + work.tuning.control)):
                 break
         ends = await ends_at_once([work.orders.cancel(child) for child in live])

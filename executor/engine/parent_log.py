@@ -6,6 +6,7 @@ this process no longer owns the truth about the parent order: the log refuses ev
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from adapters.clock import Clock
@@ -81,7 +82,7 @@ class ParentLog:
         approval still stands. Raises ``CapReached`` or ``GuardHalts``."""
         async with self._turn:
             lines = self._stamp(events)
-            await self._write_approved(lines, self.scopes(), reserve=reserve)
+            await self._write_admitted(lines, self.scopes(), self.gate.approved, reserve)
             for line in lines:
                 self.state.apply(line.event, line.at)
 
@@ -129,24 +130,26 @@ class ParentLog:
     async def send_again(self, child: Child, event: ChildResent) -> None:
         """Record that ``child`` is about to be sent once more under its own id. Refused as :meth:`intend` refuses what
         is sent for the first time."""
-        async with self._turn:
-            while True:
-                expects = self.gate.admit_again(self.state, child, self._clock.now(), self._journal.used)
-                lines = self._stamp([event])
-                try:
-                    await self._write(lines, self.scopes(child.venue), (), expects)
-                except Outdated:
-                    self.gate.reread()
-                    continue
-                self.state.apply(event, lines[0].at)
-                return
 
-    async def _write_approved(
-        self, lines: list[Line], scopes: Sequence[str], reserve: Sequence[Reservation] = ()
+        def admitted(now: datetime) -> Mapping[str, int]:
+            return self.gate.admit_again(self.state, child, now, self._journal.used)
+
+        async with self._turn:
+            lines = self._stamp([event])
+            await self._write_admitted(lines, self.scopes(child.venue), admitted)
+            self.state.apply(event, lines[0].at)
+
+    async def _write_admitted(
+        self,
+        lines: list[Line],
+        scopes: Sequence[str],
+        admit: Callable[[datetime], Mapping[str, int]],
+        reserve: Sequence[Reservation] = (),
     ) -> None:
+        """Write what ``admit`` lets through, which is asked again when a stream that it rests on has changed."""
         while True:
             try:
-                await self._write(lines, scopes, reserve, self.gate.approved(self._clock.now()))
+                await self._write(lines, scopes, reserve, admit(self._clock.now()))
             except Outdated:
                 self.gate.reread()
             else:
@@ -156,9 +159,9 @@ class ParentLog:
         """The lowest price that the price rules allow now for an order at ``venue``. Raises ``NotNow``."""
         return self.gate.prices.lowest(self.state, venue, qty, self._clock.now(), quote=quote)
 
-    def may_rest(self, child: Child) -> bool:
-        """True while no rule wants this order off the book."""
-        return self.gate.may_rest(self.state, child, self._clock.now())
+    def may_rest(self, children: Sequence[Child]) -> bool:
+        """True while no rule wants one of these orders off its book."""
+        return self.gate.may_rest(self.state, children, self._clock.now())
 
     def rooms(self, leg: int, bids: Mapping[str, Decimal]) -> Rooms:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""

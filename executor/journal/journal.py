@@ -98,10 +98,6 @@ class Journal:
         """All streams whose name begins with ``prefix``."""
         return self._store.streams(prefix)
 
-    def first_of(self, streams: Sequence[str]) -> Iterator[Line]:
-        """The first event of each of ``streams``."""
-        return (decode(text) for text in self._store.edges(streams, last=False))
-
     def last_of(self, streams: Sequence[str]) -> Iterator[Line]:
         """The last event of each of ``streams``."""
         return (decode(text) for text in self._store.edges(streams, last=True))

@@ -76,7 +76,7 @@ def verify(run: Run, keys: Sequence[VerifierKey], trusted: Sequence[Note] = ()) 
 
 def verify_tree(run: Run, keys: Sequence[VerifierKey], tree: str) -> None:
     """Check one tree of the record by itself. Raises ``RecordBroken`` at the first thing that is not good."""
-    _Check(Turn(run), run, keys, ()).one(tree)
+    _Check(Turn(run), run, keys, ()).tree(tree)
 
 
 class _Check:
@@ -95,7 +95,7 @@ class _Check:
         """Check everything."""
         trees = self._turn.trees()
         for tree in trees:
-            self._tree(tree)
+            self.tree(tree)
         missing = set(self._trusted) - {Checkpoint.parse(note.text).origin for note in self._verdict.heads}
         if missing:
             raise RecordBroken(f"{', '.join(sorted(missing))}: verified before, and no longer in the record")
@@ -113,11 +113,8 @@ class _Check:
         self._verdict.parents = {name: str(parent.status) for name, parent in self._parents.items()}
         return self._verdict
 
-    def one(self, tree: str) -> None:
+    def tree(self, tree: str) -> None:
         """Check one tree."""
-        self._tree(tree)
-
-    def _tree(self, tree: str) -> None:
         checkpoints = self._checkpoints(tree)
         size, frontier, covered = self._turn.size(tree), Frontier(), 0
         start = self._start(tree, checkpoints)

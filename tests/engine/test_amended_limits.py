@@ -16,7 +16,7 @@ from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Plan
 from executor.domain.signing import change_message, limit_message, public_hex, sign
 from executor.engine.approval import Approval, case_stream
-from executor.engine.gate import worth
+from executor.engine.counting import worth
 from executor.errors import GuardHalts
 from tests.approved import approve, write
 from tests.engine.rig import START, TWAP, MemoryStore, Ran, mandate, plan, ran, virtual
