@@ -57,7 +57,7 @@ def resume(scope: str, who: str, why: str, journal: Place | None) -> None:
     kind, _, name = _scope(scope).partition("/")
 
     async def act(opened: Journal) -> None:
-        cleared = bool(opened.holds([scope]))
+        cleared = opened.people.hold([scope], anew=True) is not None
         if cleared:
             await _control(opened, ControlCleared(scope=scope, who=who, why=why))
         begun = kind == "parent" and (not cleared or f"parent/{name}" in opened.streams("parent/"))

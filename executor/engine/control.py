@@ -28,7 +28,7 @@ from executor.domain.parent import Parent
 from executor.engine.as_person import append_as_person as append_as_person
 from executor.engine.child import recorded
 from executor.engine.parent_log import ParentLog
-from executor.journal.journal import Journal
+from executor.journal.people import People
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -44,24 +44,23 @@ def acts_stream(parent_id: str) -> str:
 class Controls:
     """The holds and acts that concern one parent order."""
 
-    def __init__(self, parent: ParentLog, journal: Journal) -> None:
+    def __init__(self, parent: ParentLog, people: People) -> None:
         self._log = parent
-        self._journal = journal
+        self._people = people
 
-    def whole(self) -> Hold | None:
-        """The hold on the parent order as a whole, a kill before a pause; ``None`` if it may run."""
-        found = self._journal.holds(self._log.scopes())
-        return found[0] if found else None
+    def whole(self, *, anew: bool = False) -> Hold | None:
+        """The hold on the parent order as a whole, a kill before a pause; ``None`` if it may run. ``anew``: as the
+        journal stands now, not as it was seen a moment ago."""
+        return self._people.hold(self._log.scopes(), anew=anew)
 
     def venue(self, name: str) -> Hold | None:
         """The hold that binds orders at ``name``, if any."""
-        found = self._journal.holds(self._log.scopes(name))
-        return found[0] if found else None
+        return self._people.hold(self._log.scopes(name))
 
     async def carry_out_acts(self) -> None:
         """Do what people have asked since the last look, in order, each exactly once."""
         state = self._log.state
-        for line in self._journal.read(acts_stream(self._log.parent_id), after=state.acts_seen):
+        for line in self._people.acts(acts_stream(self._log.parent_id), after=state.acts_seen):
             act = line.event
             if not isinstance(act, SettleAsked | ExplainAsked | ResumeAsked):
                 continue
@@ -76,6 +75,10 @@ class Controls:
                 )
             else:
                 await self._log.record(ParentResumed(act=line.version, who=act.who, why=act.why))
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._people.forget(acts_stream(self._log.parent_id))
 
     async def _settle(self, act: SettleAsked, version: int) -> None:
         child = self._log.state.children[act.client_order_id]

@@ -91,7 +91,7 @@ class Runner:
         gate = Gate(plan, self._approval, self._desk, journal)
         self.log = ParentLog(self.parent_id, mandate.case_id, gate, journal, clock, observer)
         self.stop = Stop(clock)
-        self._controls = Controls(self.log, journal)
+        self._controls = Controls(self.log, journal.people)
         self._work = Work(self.log, self._desk, clock, self._tuning, self.stop, self._controls, plan.guards)
         self._reconciler = Reconciler(self.log, self._neighbours, self._desk, clock, self._work.orders, self._tuning)
 
@@ -136,6 +136,7 @@ class Runner:
 
     async def aclose(self) -> None:
         """Release the venues."""
+        self._controls.close()
         await self._desk.aclose()
 
     async def _over(self) -> bool:
@@ -164,7 +165,7 @@ class Runner:
                 f"halted by {state.status_rule}: {state.status_reason}; put it right, then "
                 f"`executor resume parent/{self.parent_id}` and run again"
             )
-        hold = self._controls.whole()
+        hold = self._controls.whole(anew=True)
         if kills(hold):
             raise Held(f"{hold}; `executor resume {hold.scope if hold else ''}` lets it go on")
 
@@ -295,7 +296,7 @@ class Runner:
         if left == 0 and not state.open:
             await self.log.record(ParentFinished(completed=True, leaves_qty=ZERO, reason="all sold"))
             return state
-        hold = self._controls.whole()
+        hold = self._controls.whole(anew=True)
         if kills(hold):
             await self.log.record(ParentStopped(reason=str(hold)))
             raise Held(f"{hold}; {plain(left)} {state.spec.asset} kept")

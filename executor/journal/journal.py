@@ -15,6 +15,7 @@ from executor.domain.events import ControlCleared, ControlSet
 from executor.domain.reservation import Reservation
 from executor.errors import JournalFailed
 from executor.journal.line import Line, decode, encode, time_text
+from executor.journal.people import People
 from executor.journal.sold import Sold
 from executor.journal.store import Append, Row
 from executor.journal.store import Store as Store
@@ -29,6 +30,7 @@ class Journal:
     def __init__(self, store: Store, *, threaded: bool) -> None:
         self._store = store
         self.sold = Sold(store)
+        self.people = People(store)
         self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
         self._waiting: list[tuple[Append, asyncio.Future[None]]] = []
         self._flusher: asyncio.Task[None] | None = None
@@ -85,10 +87,6 @@ class Journal:
     def read(self, stream: str, after: int = 0) -> Iterator[Line]:
         """The events of ``stream`` after version ``after``."""
         return (decode(text) for text in self._store.read(stream, after))
-
-    def holds(self, scopes: Sequence[str]) -> list[Hold]:
-        """The holds in force on any of ``scopes``."""
-        return self._store.holds(scopes)
 
     def used(self, counters: Sequence[str]) -> dict[str, Decimal]:
         """What stands at these counters of caps; those at zero are left out."""

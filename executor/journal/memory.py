@@ -59,10 +59,10 @@ class MemoryStore:
         """Add the rows to their stream."""
         stream.update({row.version: row.line for row in rows})
 
-    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+    def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         if not self._holds:
             return []
-        found = [self._holds[scope] for scope in scopes if scope in self._holds]
+        found = [self._holds[scope] for scope in (self._holds if scopes is None else scopes) if scope in self._holds]
         return sorted(found, key=lambda hold: (hold.action, hold.scope))
 
     def used(self, counters: Sequence[str]) -> dict[str, Decimal]:

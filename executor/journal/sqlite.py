@@ -177,8 +177,8 @@ class SqliteStore:
         """The lines of ``stream`` after version ``after``, in order."""
         return self._reader.read(stream, after)
 
-    def holds(self, scopes: Sequence[str]) -> list[Hold]:
-        """The holds in force on any of ``scopes``."""
+    def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
+        """The holds in force on any of ``scopes``, or all of them; kills first."""
         return self._reader.holds(scopes)
 
     def used(self, counters: Sequence[str]) -> dict[str, Decimal]:

@@ -87,7 +87,7 @@ class FaultyStore:
             raise JournalFailed("the process is dead")
         return answers
 
-    def holds(self, scopes: Sequence[str]) -> list[Hold]:
+    def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         return self._inner.holds(scopes)
 
     def used(self, counters: Sequence[str]) -> dict[str, Decimal]:

@@ -146,7 +146,7 @@ async def test_resting_orders_are_kept_or_cancelled_as_the_pause_says(cancel: bo
 
 def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's own looks at the holds see nothing: what is left is the journal's transaction."""
-    monkeypatch.setattr(Controls, "whole", lambda self: None)
+    monkeypatch.setattr(Controls, "whole", lambda self, anew=False: None)
     monkeypatch.setattr(Controls, "venue", lambda self, name: None)
 
 
