@@ -139,13 +139,16 @@ class ChildOrders:
             await self._log.record(again if child.sends > 1 else outcome_of(child.client_order_id, error))
             await self._after_refusal(child, error)
             return
-        await self._log.record(
-            ChildAcknowledged(
-                client_order_id=child.client_order_id,
-                venue_order_id=report.venue_order_id,
-                venue_status=report.raw_status,
-            )
+        acknowledged = ChildAcknowledged(
+            client_order_id=child.client_order_id,
+            venue_order_id=report.venue_order_id,
+            venue_status=report.raw_status,
         )
+        if order.time_in_force is TimeInForce.GTC:
+            await self._log.record(acknowledged)
+        else:
+            # It has ended by now, as a rule: what came of it goes into the record together with the acknowledgement.
+            await self._look(child, acknowledged)
 
     async def _after_refusal(self, child: Child, error: VenueError) -> None:
         if isinstance(error, Unauthorized):
@@ -183,25 +186,31 @@ class ChildOrders:
                 return
             await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
 
-    async def _look(self, child: Child) -> bool:
-        """One look at the order; books what is new, together with its end if that is all. True when it is closed."""
+    async def _look(self, child: Child, acknowledged: ChildAcknowledged | None = None) -> bool:
+        """One look at the order; books what is new, together with its end if that is all, and with its acknowledgement
+        if that is not in the record yet. True when it is closed."""
         venue, ref = self._desk.seats[child.venue].venue, ref_of(child)
+        news: list[ChildAcknowledged | FillRecorded | ChildClosed] = []
+        if acknowledged is not None:
+            ref = OrderRef(child.client_order_id, child.symbol, acknowledged.venue_order_id)
+            news.append(acknowledged)
         fills: Sequence[Fill] = ()
         try:
             report = await venue.query(ref)
-            if report is None:
-                return False
-            if report.cum_qty is None or report.cum_qty != child.cum_qty:
+            if report is not None and (report.cum_qty is None or report.cum_qty != child.cum_qty):
                 fills = await venue.fills(ref)
         except VenueError as error:
             log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
-            return False
-        news: list[FillRecorded | ChildClosed] = [*_new(child, fills)]
-        cum_qty = sum((fill.qty for fill in news if isinstance(fill, FillRecorded)), child.cum_qty)
-        closed = report.status.terminal and complete(child, report, cum_qty)
-        if closed:
-            id_, word = child.client_order_id, report.raw_status
-            news.append(ChildClosed(client_order_id=id_, venue_status=word, cum_qty=cum_qty))
+            report = None
+        closed = False
+        if report is not None:
+            fresh = _new(child, fills)
+            cum_qty = sum((fill.qty for fill in fresh), child.cum_qty)
+            closed = report.status.terminal and complete(child, report, cum_qty)
+            news += fresh
+            if closed:
+                id_, word = child.client_order_id, report.raw_status
+                news.append(ChildClosed(client_order_id=id_, venue_status=word, cum_qty=cum_qty))
         await self._record(news)
         return closed
 
@@ -209,7 +218,7 @@ class ChildOrders:
         """Record every fill that is not in the record yet, each exactly once."""
         await self._record(_new(child, fills))
 
-    async def _record(self, news: Sequence[FillRecorded | ChildClosed]) -> None:
+    async def _record(self, news: Sequence[ChildAcknowledged | FillRecorded | ChildClosed]) -> None:
         if news:
             await self._log.record(*news)
         if self._log.state.breach:

@@ -62,12 +62,13 @@ def _leg_open(work: Work, number: int) -> bool:
 
 
 async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
+    """Work one slice: its beginning and its first order, or why there is none, are one entry of the record."""
     work.check_unknowns()
     books = await work.desk.books()
     tally = work.log.state.legs[number]
     due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
     seen = tops(books)
-    await work.log.record(
+    await work.log.note(
         SliceStarted(
             leg=number,
             slice=piece.number,
@@ -77,8 +78,14 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
             tops=seen,
         )
     )
-    if due == 0 or work.stop.requested():
-        return
+    if due > 0 and not work.stop.requested():
+        await _sell(work, number, leg, piece, due, books, seen)
+    await work.log.written()
+
+
+async def _sell(
+    work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book], seen: list[Top]
+) -> None:
     if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "book"):
         await work.waiting("venue.hours", shut)
         return

@@ -1,7 +1,8 @@
 """The record of one parent order as its engine writes it: state and stream move together, one event at a time.
 
-News (acknowledgements, fills) is applied and then written; an intent is written and then applied. If a write fails,
-this process no longer owns the truth about the parent order: the log refuses everything from then on.
+News (acknowledgements, fills) is applied and then written; an intent is written and then applied. That a slice has
+begun is only noted, and written with what comes of it: a commit costs a turn of the disk. If a write fails, this
+process no longer owns the truth about the parent order: the log refuses everything from then on.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from decimal import Decimal
 
 from adapters.clock import Clock
 from executor.domain.control import child_scopes, parent_scopes
-from executor.domain.events import ChildIntended, ChildResent, ParentEvent
+from executor.domain.events import ChildIntended, ChildResent, ParentEvent, SliceStarted
 from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.price_rules import Bound
@@ -46,6 +47,7 @@ class ParentLog:
         self._scopes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._stream = stream_of(parent_id)
         self._turn = asyncio.Lock()
+        self._noted: list[Line] = []
         self._failure: ExecutorError | None = None
 
     def load(self) -> None:
@@ -76,6 +78,20 @@ class ParentLog:
                 self._failure = error  # part of the news may be in the state and none of it is in the record
                 raise
             await self._write(lines, reserve=changes)
+
+    async def note(self, event: SliceStarted) -> None:
+        """Take news on which nothing outside rests: it goes into the record with whatever is written next, or with
+        :meth:`written`."""
+        async with self._turn:
+            (line,) = self._stamp([event])
+            self.state.apply(event, line.at)
+            self._noted.append(line)
+
+    async def written(self) -> None:
+        """Write what was noted and has not been written. Returns when it is durable."""
+        async with self._turn:
+            if self._noted:
+                await self._write([])
 
     async def begin(self, *events: ParentEvent, reserve: Sequence[Reservation]) -> None:
         """Write the first events of the parent order, if ``reserve`` can be taken in the same transaction and the
@@ -192,6 +208,8 @@ class ParentLog:
         reserve: Sequence[Reservation] = (),
         expects: Mapping[str, int] | None = None,
     ) -> None:
+        """Write what was noted, then ``lines``, in one append."""
+        lines = self._noted + lines
         try:
             await self._journal.append(lines, scopes, reserve, expects)
         except (Held, CapReached, Outdated):
@@ -202,5 +220,6 @@ class ParentLog:
         except asyncio.CancelledError:
             self._failure = RecordBroken("a write of the record was interrupted; start again from the journal")
             raise
+        self._noted.clear()
         for line in lines:
             self._observer(line)

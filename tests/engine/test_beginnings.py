@@ -101,7 +101,7 @@ async def test_a_second_plan_that_overcommits_the_mandate_is_refused() -> None:
 @virtual
 async def test_an_unfinished_plan_counts_with_all_that_it_may_still_sell() -> None:
     store, alpha = MemoryStore(), ScriptedVenue(LoopClock(START))
-    store.fails_at = 8
+    store.fails_at = 6
     await ran(alpha, store=store, held="1.5")
     assert alpha.sold < D(1)
     again = await ran(ScriptedVenue(LoopClock(START)), store=store, asked=plan(seed=8), held="1.5")

@@ -1,12 +1,13 @@
 """State and stream move together; after a failed write nothing is said or sent any more."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from adapters.clock import LoopClock
-from executor.domain.events import ChildAcknowledged, ChildNotSent, ParentTaken, ParentWorking
+from executor.domain.events import ChildAcknowledged, ChildNotSent, ParentTaken, ParentWorking, SliceStarted
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.parent import Parent
 from executor.engine.approval import Approval
@@ -16,7 +17,7 @@ from executor.engine.prices import Grid
 from executor.errors import InvariantBroken, JournalFailed, RecordBroken, TakenOver
 from executor.guards.verdict import ALLOW, Verdict
 from executor.journal.journal import Journal
-from executor.journal.line import Line
+from executor.journal.line import Line, decode
 from executor.market.reference import SourcePrice
 from tests.approved import approve
 from tests.domain.events_made import created, filled, intended
@@ -60,6 +61,61 @@ async def test_news_is_durable_told_and_found_again() -> None:
     again.load()
     assert again.state.version == log.state.version == 4
     assert again.state.children == log.state.children
+
+
+def slice_started(number: int) -> SliceStarted:
+    return SliceStarted(leg=0, slice=number, planned_qty=D(1), due_qty=D(1), mid_px=D(95_000), tops=[])
+
+
+@virtual
+async def test_what_is_noted_is_written_with_what_comes_next_and_never_lost() -> None:
+    """With an intent; where that is refused, with whatever is written after it; else alone. Nobody is told before."""
+    store, seen = MemoryStore(), list[Line]()
+    log = opened(store, seen)
+    await log.record(created())
+    await log.note(slice_started(1))
+    assert (log.state.slices_done[0], len(store.rows), len(seen)) == (1, 1, 1)
+    await log.intend("alpha", lambda state: intended(1, "1"))
+    assert (store.commits, [line.version for line in seen]) == (2, [1, 2, 3])
+    await log.note(slice_started(2))
+    with pytest.raises(InvariantBroken):
+        await log.intend("alpha", lambda state: intended(2, "11"))
+    await log.record(ParentWorking())
+    assert (store.commits, [line.kind for line in seen[3:]]) == (3, ["SliceStarted", "ParentWorking"])
+    await log.note(slice_started(3))
+    await log.written()
+    await log.written()
+    assert store.commits == 4
+    again = opened(store)
+    again.load()
+    assert (again.state.version, again.state.slices_done[0]) == (log.state.version, 3) == (6, 3)
+
+
+@virtual
+async def test_a_note_that_cannot_be_written_poisons_the_log() -> None:
+    store = MemoryStore()
+    log = opened(store)
+    await log.record(created())
+    await log.note(slice_started(1))
+    store.fails_at = 2
+    for _ in range(2):
+        with pytest.raises(JournalFailed):
+            await log.written()
+    with pytest.raises(JournalFailed):
+        await log.note(slice_started(2))
+
+
+@virtual
+async def test_a_child_order_that_ends_at_once_costs_two_commits() -> None:
+    """The beginning of its slice with its intent, then all that came of it: each commit is a turn of the disk."""
+    store, alpha = MemoryStore(), ScriptedVenue(LoopClock(START))
+    end = await ran(alpha, store=store)
+    kinds = Counter(line.kind for line in map(decode, (row.line for row in store.rows)))
+    assert end.fault is None
+    assert kinds["FillRecorded"] >= kinds["ChildIntended"] == kinds["SliceStarted"] == kinds["ChildClosed"]
+    others = kinds.keys() - {"SliceStarted", "ChildIntended", "ChildAcknowledged", "FillRecorded", "ChildClosed"}
+    begun = kinds["PursesRead"] + kinds["ParentCreated"] - 1  # these are one commit
+    assert store.commits == 2 * kinds["ChildIntended"] + sum(kinds[each] for each in others) - begun
 
 
 @virtual

@@ -78,7 +78,7 @@ async def test_a_crash_at_every_journal_write_ends_exact(legs: str, duplicates: 
         if commits < nth:
             break
         nth += 1
-    assert nth > 10
+    assert nth > 8
 
 
 @virtual
