@@ -86,6 +86,6 @@ def decode(text: str) -> Line:
 # for amounts that it writes with an exponent, times without microseconds or not in UTC, and floats. Text that only
 # looks like one of these costs a second encoding and nothing else.
 _OFTEN = frozenset({ChildAcknowledged, ChildClosed, ChildIntended, FillRecorded, QuotesAsked, SliceStarted})
-_SUSPECT = re.compile(rb'E[+-]?\d|:\d\d(?:Z|"|\.\d+"|(?:\.\d+)?[+-])|[:,\[]-?\d+[.eE]')
+_SUSPECT = re.compile(rb'"-?[\d.]+E|:\d\d(?:Z|"|\.\d+"|(?:\.\d+)?[+-])|(?:":|[,\[])-?\d+[.eE]')
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder(Line)

@@ -84,6 +84,20 @@ def test_times_have_one_spelling() -> None:
     )
 
 
+@pytest.mark.parametrize("second", [0, 7, 36, 59])
+@pytest.mark.parametrize("kind", ["ChildIntended", "FillRecorded"])
+def test_what_there_is_much_of_is_spelled_once(kind: str, second: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick spelling is taken at any moment of a real clock, whatever the case is called, and is the canonical
+    one."""
+    at = AT.replace(second=second, microsecond=343_033)
+    one = line(intended(1, "0.25") if kind == "ChildIntended" else filled(1, "E5", "0.25", "95000.10", at=at), at)
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{encode.__module__}._OFTEN", frozenset())
+        slowly = encode(one)
+    monkeypatch.setattr(f"{encode.__module__}._builtin", None)
+    assert encode(one) == slowly
+
+
 @pytest.mark.parametrize("plan", [{"qty": 0.1}, {"legs": [{"qty": 1.5}]}, {"a": {"b": [float(3)]}}])
 def test_a_float_is_refused(plan: dict[str, Any]) -> None:
     """No amount is ever a float, however deep it hides."""
