@@ -18,19 +18,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 
-from executor.domain.events import (
-    ChildClosed,
-    ChildIntended,
-    ChildNotSent,
-    ChildRejected,
-    ChildResolved,
-    ChildSettled,
-    Event,
-    FillRecorded,
-    ParentCreated,
-    ParentFinished,
-    PursesRead,
-)
+import msgspec
+
 from executor.domain.money import ZERO, add
 
 KEPT = timedelta(minutes=10)
@@ -39,10 +28,91 @@ KEPT = timedelta(minutes=10)
 Place = tuple[str, str]  # asset and venue
 Route = tuple[str, str, str]  # asset, venue and method
 
-_ENDS = (ChildClosed, ChildRejected, ChildNotSent, ChildSettled)
-_READ = (ParentCreated, PursesRead, ChildIntended, ChildResolved, FillRecorded, ParentFinished, *_ENDS)
-KINDS = tuple(kind.__name__ for kind in _READ)
+
+class _Part(msgspec.Struct, tag_field="kind", gc=False):
+    """What is read of an event. Of a large journal much is read, so the fields that nobody needs here are left out."""
+
+
+class Created(_Part, tag="ParentCreated"):
+    """A parent order begins."""
+
+    parent_id: str
+    asset: str
+
+
+class PursesSeen(_Part, tag="PursesRead"):
+    """Its purses at one venue were read."""
+
+    venue: str
+    totals: dict[str, Decimal]
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Sent(_Part, tag="ChildIntended"):
+    """An order may be in flight."""
+
+    client_order_id: str
+    venue: str
+    method: str
+
+
+class Filled(_Part, tag="FillRecorded"):
+    """Coins have left a purse."""
+
+    client_order_id: str
+    venue: str
+    trade_id: str
+    qty: Decimal
+    fee: Decimal
+    fee_asset: str
+
+
+class _Ended(_Part):
+    """An order is in flight no more."""
+
+    client_order_id: str
+
+
+class Closed(_Ended, tag="ChildClosed"):
+    """Nothing more will fill."""
+
+
+class Rejected(_Ended, tag="ChildRejected"):
+    """The venue refused it."""
+
+
+class NotSent(_Ended, tag="ChildNotSent"):
+    """It never left."""
+
+
+class Settled(_Ended, tag="ChildSettled"):
+    """A person has settled it."""
+
+
+class Resolved(_Part, tag="ChildResolved"):
+    """It was asked after; ``found`` is false when it is proved absent."""
+
+    client_order_id: str
+    found: bool
+
+
+class Finished(_Part, tag="ParentFinished"):
+    """A parent order has ended."""
+
+
+Part = Sent | Filled | Closed | Created | PursesSeen | Rejected | NotSent | Settled | Resolved | Finished
+KINDS = tuple(part.__struct_config__.tag for part in Part.__args__)
 """The events that are read here; no other matters to the neighbours."""
+
+
+class News(msgspec.Struct, frozen=True, gc=False):
+    """A line of the record as it is read here."""
+
+    stream: str
+    version: int
+    at: datetime
+    event: Part
 
 
 @dataclass(slots=True)
@@ -92,25 +162,27 @@ class Sales:
 
     # --- news ---------------------------------------------------------------------------------------------------
 
-    def apply(self, stream: str, version: int, event: Event, at: datetime) -> None:
+    def apply(self, news: News) -> None:
         """Take one event in, once."""
-        if isinstance(event, ParentCreated):
-            self.sellers[stream] = Seller(event.parent_id, event.asset)
-        seller = self.sellers[stream]
-        if version <= seller.version:
+        event, at = news.event, news.at
+        if isinstance(event, Created):
+            self.sellers[news.stream] = Seller(event.parent_id, event.asset)
+        seller = self.sellers[news.stream]
+        if news.version <= seller.version:
             return
-        seller.version = version
-        self._newest = max(self._newest, at)
-        if isinstance(event, PursesRead):
-            self._read(stream, seller, event, at)
-        elif isinstance(event, ChildIntended):
+        seller.version = news.version
+        if at > self._newest:
+            self._newest = at
+        if isinstance(event, Sent):
             self._send(seller, event, at)
-        elif isinstance(event, FillRecorded):
+        elif isinstance(event, Filled):
             self._fill(seller, event, at)
-        elif isinstance(event, ParentFinished):
-            seller.finished_at = at
-        elif isinstance(event, _ENDS) or (isinstance(event, ChildResolved) and not event.found):
+        elif isinstance(event, _Ended) or (isinstance(event, Resolved) and not event.found):
             self._end(seller, event.client_order_id, at)
+        elif isinstance(event, PursesSeen):
+            self._read(news.stream, seller, event, at)
+        elif isinstance(event, Finished):
+            seller.finished_at = at
 
     def read_by(self, stream: str, asset: str, began: datetime, ended: datetime) -> None:
         """A parent order whose own stream is not taken in has read its purses."""
@@ -118,11 +190,11 @@ class Sales:
             self.readings[stream] = Reading(asset, began, ended)
             self._fresh.append(stream)
 
-    def _read(self, stream: str, seller: Seller, event: PursesRead, at: datetime) -> None:
+    def _read(self, stream: str, seller: Seller, event: PursesSeen, at: datetime) -> None:
         self.read_by(stream, seller.asset, event.began_at or at, event.ended_at or at)
         self.readings[stream].totals |= {(event.venue, account): total for account, total in event.totals.items()}
 
-    def _send(self, seller: Seller, event: ChildIntended, at: datetime) -> None:
+    def _send(self, seller: Seller, event: Sent, at: datetime) -> None:
         seller.open[event.client_order_id] = (event.venue, event.method)
         if event.method == "rfq":
             seller.quotes.add(event.client_order_id)
@@ -140,7 +212,7 @@ class Sales:
             if at <= reading.began:
                 reading.crossed[venue] -= 1
 
-    def _fill(self, seller: Seller, event: FillRecorded, at: datetime) -> None:
+    def _fill(self, seller: Seller, event: Filled, at: datetime) -> None:
         method = "rfq" if event.client_order_id in seller.quotes else "book"
         route = (seller.asset, event.venue, method)
         taken = add(event.qty, event.fee) if event.fee_asset == seller.asset else event.qty

@@ -8,9 +8,12 @@ that has no neighbours reads nothing.
 from collections import deque
 from datetime import datetime, timedelta
 
+import msgspec
+
 from adapters.clock import steady
 from executor.domain.events import ParentFinished
-from executor.domain.sales import KINDS, Sales
+from executor.domain.sales import KINDS, News, Sales
+from executor.errors import RecordBroken
 from executor.journal.line import decode
 from executor.journal.store import SETTLED, Store
 
@@ -78,6 +81,16 @@ class Sold:
         return seller is not None and seller.finished_at is not None
 
     def _read(self, known: dict[str, int]) -> None:
-        for line in map(decode, self._store.news(dict(known), KINDS) if known else ()):
-            self._sales.apply(line.stream, line.version, line.event, line.at)
-            known[line.stream] = line.version
+        for news in map(_read, self._store.news(dict(known), KINDS) if known else ()):
+            self._sales.apply(news)
+            known[news.stream] = news.version
+
+
+def _read(text: str) -> News:
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise RecordBroken(f"a line of the record cannot be read ({error}): {text[:120]}") from None
+
+
+_decoder = msgspec.json.Decoder(News)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
+from executor.domain import events
 from executor.domain.events import ParentFinished
-from executor.domain.sales import KINDS
+from executor.domain.sales import KINDS, Part
 from executor.journal.journal import row_of
 from executor.journal.line import Line, decode
 from executor.journal.open import open_store
@@ -34,6 +36,15 @@ ONE = (intended(1, "2"), filled(1, "t1", "2"), closed(1, "2"))
 
 def kinds(found: Iterator[str]) -> list[str]:
     return [decode(text).kind for text in found]
+
+
+@pytest.mark.parametrize("part", Part.__args__, ids=lambda part: part.__name__)
+def test_what_is_read_of_an_event_is_what_the_event_has(part: type[Any]) -> None:
+    """A field that was called otherwise would be missing, or have its default, in every line."""
+    whole = getattr(events, part.__struct_config__.tag)
+    of_whole = {field.name: field.type for field in msgspec.structs.fields(whole)}
+    of_part = {field.name: field.type for field in msgspec.structs.fields(part)}
+    assert of_part.items() <= of_whole.items()
 
 
 def test_edges_news_and_beginnings(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
