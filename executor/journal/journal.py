@@ -134,11 +134,16 @@ def _void(plans: Sequence[str], who: str, why: str, line: Line) -> dict[str, Hol
     return {scope: Hold(scope, HoldAction.KILL, True, who, why, time_text(line.at)) for scope in scopes}
 
 
+_CHANGES_HOLDS = (ControlSet, ControlCleared, PlanRevoked, KeyRevoked, PlanApproved)
+
+
 def _holds(lines: Sequence[Line]) -> dict[str, Hold | None]:
     """What these events do to the stop controls."""
     changes: dict[str, Hold | None] = {}
     for line in lines:
         event = line.event
+        if not isinstance(event, _CHANGES_HOLDS):
+            continue
         if isinstance(event, ControlSet):
             action = HoldAction(event.action)
             changes[event.scope] = Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))
