@@ -23,6 +23,7 @@ from adapters.venue import NewOrder, OrderReport
 from benchmarks.planning import task
 from executor.cli.compose import settings_for, traits_of
 from executor.cli.dry_run import REHEARSAL
+from executor.engine.long_run import long_run
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.virtual_time import run_virtual
@@ -77,7 +78,8 @@ async def half(journal_path: Path, slices: int, *, restart: bool) -> float:
     began = time.perf_counter()
     journal = Journal(SqliteStore(journal_path), threaded=False)
     try:
-        await _runner(mandate, plan, world.venues, journal, clock).run()
+        with long_run():
+            await _runner(mandate, plan, world.venues, journal, clock).run()
     except (_Sent, ExecutorError):
         if not at:
             raise

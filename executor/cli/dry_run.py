@@ -20,6 +20,7 @@ from executor.cli.recording import recording
 from executor.cli.replay import Recording, VolumeUnit, benchmark_option, market_options
 from executor.cli.replay import recording as recording_of
 from executor.domain.plan import Mandate, Plan
+from executor.engine.long_run import long_run
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
 from executor.engine.tuning import Tuning
@@ -150,7 +151,8 @@ def run_once(
     """Run a plan in the world of ``spec``, in virtual time, under these averages. Its record is thrown away unless
     ``journal`` keeps it."""
     try:
-        return run_virtual(_run(mandate, plan, spec, journal, shown, averages))
+        with long_run():
+            return run_virtual(_run(mandate, plan, spec, journal, shown, averages))
     except TapeExhausted as error:
         raise InputRefused(f"--market: the candles end before the plan does ({error}); give a longer file") from None
 

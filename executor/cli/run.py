@@ -18,6 +18,7 @@ from executor.domain.ids import frozen_plan, parent_id, plan_hash
 from executor.domain.plan import Mandate, Plan
 from executor.engine.approval import Approval, require_approval
 from executor.engine.holdings import CaseCoins, sold_from_case
+from executor.engine.long_run import long_run
 from executor.engine.parent_log import stream_of
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
@@ -59,7 +60,8 @@ def run(mandate: Path, kind: Kind, journal: Place | None, rehearse: bool, as_jso
         )
     shown = display(as_json)
     try:
-        return int(asyncio.run(_run(entrusted, plan, kind, journal_path(journal), rehearse, shown)))
+        with long_run():
+            return int(asyncio.run(_run(entrusted, plan, kind, journal_path(journal), rehearse, shown)))
     finally:
         shown.close()
 

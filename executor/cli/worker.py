@@ -29,6 +29,7 @@ from executor.domain.case_events import PlanSubmitted
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
 from executor.engine.holdings import CaseCoins, sold_from_case
+from executor.engine.long_run import long_run
 from executor.engine.narrate import narrate
 from executor.engine.parent_log import Observer
 from executor.engine.runner import Runner
@@ -79,7 +80,8 @@ def worker(kind: Kind, name: str | None, journal: Place | None, as_json: bool) -
             f"there is no record key at {key_file}: make one with `executor record-key`, put the same file on every "
             "machine that works, and name it with EXECUTOR_RECORD_KEY"
         )
-    return int(asyncio.run(_work(place, kind, stem, JsonLines() if as_json else None)))
+    with long_run():
+        return int(asyncio.run(_work(place, kind, stem, JsonLines() if as_json else None)))
 
 
 def database(option: Place | None) -> str:

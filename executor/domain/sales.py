@@ -10,8 +10,8 @@ All of it is sums that move with each event. Nothing here grows with the orders 
 of quotes, of which there are few, and a list of the last minutes.
 """
 
-from bisect import bisect_right
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -151,9 +151,9 @@ class Sales:
         self.readings: dict[str, Reading] = {}  # by stream
         self.trades: dict[Place, set[str]] = {}  # of quotes
         self.sold: dict[Route, Decimal] = {}
-        self._fills: dict[Route, list[tuple[datetime, Decimal]]] = {}  # of the last minutes
-        self._sent: dict[Place, list[datetime]] = {}
-        self._ended: dict[Place, list[datetime]] = {}
+        self._fills: defaultdict[Route, list[tuple[datetime, Decimal]]] = defaultdict(list)  # of the last minutes
+        self._sent: defaultdict[Place, list[datetime]] = defaultdict(list)
+        self._ended: defaultdict[Place, list[datetime]] = defaultdict(list)
         self._forgotten: Counter[Place] = Counter()  # sent and not ended by the time from which the lists are kept
         self._kept_from = datetime.min.replace(tzinfo=UTC)
         self._newest = self._kept_from  # event
@@ -198,7 +198,7 @@ class Sales:
         seller.open[event.client_order_id] = (event.venue, event.method)
         if event.method == "rfq":
             seller.quotes.add(event.client_order_id)
-        self._sent.setdefault((seller.asset, event.venue), []).append(at)
+        self._sent[seller.asset, event.venue].append(at)
         for reading in self._touched(seller.asset, at):
             if at <= reading.ended:
                 reading.crossed[event.venue] += 1
@@ -207,7 +207,7 @@ class Sales:
         venue, _ = seller.open.pop(client_order_id, ("", ""))
         if not venue:
             return
-        self._ended.setdefault((seller.asset, venue), []).append(at)
+        self._ended[seller.asset, venue].append(at)
         for reading in self._touched(seller.asset, at):
             if at <= reading.began:
                 reading.crossed[venue] -= 1
@@ -220,7 +220,7 @@ class Sales:
         self.sold[route] = add(self.sold.get(route, ZERO), taken)
         if method == "rfq":
             self.trades.setdefault(route[:2], set()).add(event.trade_id)
-        self._fills.setdefault(route, []).append((at, taken))
+        self._fills[route].append((at, taken))
         for reading in self._touched(seller.asset, at):
             if at <= reading.began:
                 reading.sold[route] = add(reading.sold.get(route, ZERO), taken)
@@ -262,12 +262,11 @@ class Sales:
 
     def _forget(self, before: datetime) -> None:
         for place, sent in self._sent.items():
-            ended = self._ended.setdefault(place, [])
-            self._forgotten[place] += sum(at < before for at in sent) - sum(at < before for at in ended)
-            sent[:] = [at for at in sent if at >= before]
-            ended[:] = [at for at in ended if at >= before]
+            ended = self._ended[place]
+            self._forgotten[place] += _cut(sent, before) - _cut(ended, before)
         for fills in self._fills.values():
-            fills[:] = [fill for fill in fills if fill[0] >= before]
+            fills.sort()
+            del fills[: bisect_left(fills, before, key=lambda fill: fill[0])]
         for stream in [name for name, each in self.sellers.items() if each.finished_at and each.finished_at < before]:
             del self.sellers[stream]
         self._kept_from = before
@@ -324,3 +323,11 @@ class Sales:
             route = (reading.asset, venue, method)
             since = add(since, add(self.sold.get(route, ZERO), -reading.sold.get(route, ZERO)))
         return since
+
+
+def _cut(times: list[datetime], before: datetime) -> int:
+    """Drop what was before this moment; how many there were."""
+    times.sort()
+    early = bisect_left(times, before)
+    del times[:early]
+    return early

@@ -81,16 +81,14 @@ class Sold:
         return seller is not None and seller.finished_at is not None
 
     def _read(self, known: dict[str, int]) -> None:
-        for news in map(_read, self._store.news(dict(known), KINDS) if known else ()):
-            self._sales.apply(news)
-            known[news.stream] = news.version
+        text = ""
+        try:
+            for text in self._store.news(dict(known), KINDS) if known else ():
+                self._sales.apply(_decode(text))
+        except msgspec.DecodeError as error:
+            raise RecordBroken(f"a line of the record cannot be read ({error}): {text[:120]}") from None
+        for stream in known.keys() & self._sales.sellers.keys():
+            known[stream] = self._sales.sellers[stream].version
 
 
-def _read(text: str) -> News:
-    try:
-        return _decoder.decode(text)
-    except msgspec.DecodeError as error:
-        raise RecordBroken(f"a line of the record cannot be read ({error}): {text[:120]}") from None
-
-
-_decoder = msgspec.json.Decoder(News)
+_decode = msgspec.json.Decoder(News).decode

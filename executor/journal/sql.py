@@ -160,8 +160,8 @@ BEGUN = Sql(
 )
 NEWS = Sql(
     sqlite="""
-        SELECT line FROM json_each(?) AS known CROSS JOIN events ON stream = known.key AND version > known.value
-        WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY stream, version
+        SELECT line FROM events WHERE stream = ? AND version > ? AND kind IN (SELECT value FROM json_each(?))
+        ORDER BY version
     """,
     postgres="""
         SELECT known.stream, found.version, found.line

@@ -238,9 +238,10 @@ class SqliteReading:
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is known of each stream."""
-        asked = (json.dumps(known), json.dumps(kinds))
+        wanted = json.dumps(kinds)
         with self._reading():
-            yield from (line for (line,) in self._db.execute(sql.NEWS.sqlite, asked))
+            for asked in known.items():
+                yield from (line for (line,) in self._db.execute(sql.NEWS.sqlite, (*asked, wanted)))
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         """The holds in force on any of ``scopes``, or all of them; kills first."""
