@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
+from operator import itemgetter
 
 import msgspec
 
@@ -27,6 +28,7 @@ KEPT = timedelta(minutes=10)
 
 Place = tuple[str, str]  # asset and venue
 Route = tuple[str, str, str]  # asset, venue and method
+_WHEN = itemgetter(0)  # of a fill
 
 
 class _Part(msgspec.Struct, tag_field="kind", gc=False):
@@ -199,18 +201,20 @@ class Sales:
         if event.method == "rfq":
             seller.quotes.add(event.client_order_id)
         self._sent[seller.asset, event.venue].append(at)
-        for reading in self._touched(seller.asset, at):
-            if at <= reading.ended:
-                reading.crossed[event.venue] += 1
+        if at <= self._last_reading:
+            for reading in self._settled(seller.asset):
+                if at <= reading.ended:
+                    reading.crossed[event.venue] += 1
 
     def _end(self, seller: Seller, client_order_id: str, at: datetime) -> None:
         venue, _ = seller.open.pop(client_order_id, ("", ""))
         if not venue:
             return
         self._ended[seller.asset, venue].append(at)
-        for reading in self._touched(seller.asset, at):
-            if at <= reading.began:
-                reading.crossed[venue] -= 1
+        if at <= self._last_reading:
+            for reading in self._settled(seller.asset):
+                if at <= reading.began:
+                    reading.crossed[venue] -= 1
 
     def _fill(self, seller: Seller, event: Filled, at: datetime) -> None:
         method = "rfq" if event.client_order_id in seller.quotes else "book"
@@ -221,21 +225,22 @@ class Sales:
         if method == "rfq":
             self.trades.setdefault(route[:2], set()).add(event.trade_id)
         self._fills[route].append((at, taken))
-        for reading in self._touched(seller.asset, at):
-            if at <= reading.began:
-                reading.sold[route] = add(reading.sold.get(route, ZERO), taken)
+        if at <= self._last_reading:
+            for reading in self._settled(seller.asset):
+                if at <= reading.began:
+                    reading.sold[route] = add(reading.sold.get(route, ZERO), taken)
 
-    def _touched(self, asset: str, at: datetime) -> Iterable[Reading]:
-        """The settled readings that an event of this time may concern: nearly always none, for news is new."""
-        if at > self._last_reading:
-            return ()
+    def _settled(self, asset: str) -> list[Reading]:
+        """The settled readings that a late event may concern. Nearly all events are later than all of them."""
         return [each for each in self.readings.values() if each.known and each.asset == asset]
 
     def settle(self) -> None:
         """All news of this look is in: say what stood at each reading that is new, and forget what is old."""
         if self._fresh:
-            for times in (*self._sent.values(), *self._ended.values(), *self._fills.values()):
-                times.sort()  # type: ignore[attr-defined]
+            for times in (*self._sent.values(), *self._ended.values()):
+                times.sort()
+            for fills in self._fills.values():
+                fills.sort(key=_WHEN)
             sums = {
                 route: [*accumulate((qty for _, qty in fills), add, initial=ZERO)]
                 for route, fills in self._fills.items()
@@ -251,7 +256,7 @@ class Sales:
             return
         for route, fills in self._fills.items():
             if route[0] == reading.asset:
-                later = sums[route][-1] - sums[route][bisect_right(fills, reading.began, key=lambda fill: fill[0])]
+                later = sums[route][-1] - sums[route][bisect_right(fills, reading.began, key=_WHEN)]
                 reading.sold[route] = self.sold[route] - later
         for place, sent in self._sent.items():
             if place[0] == reading.asset:
@@ -265,8 +270,8 @@ class Sales:
             ended = self._ended[place]
             self._forgotten[place] += _cut(sent, before) - _cut(ended, before)
         for fills in self._fills.values():
-            fills.sort()
-            del fills[: bisect_left(fills, before, key=lambda fill: fill[0])]
+            fills.sort(key=_WHEN)
+            del fills[: bisect_left(fills, before, key=_WHEN)]
         for stream in [name for name, each in self.sellers.items() if each.finished_at and each.finished_at < before]:
             del self.sellers[stream]
         self._kept_from = before

@@ -25,7 +25,7 @@ class Neighbours:
         self._own = f"parent/{own}"
 
     def _look(self, ours: Parent) -> Sales:
-        return self._journal.sold.look(self._own, ours.spec.asset, ours.purses_at)
+        return self._journal.sold.look(self._own, ours.spec.asset, ours.spec.venues, ours.purses_at)
 
     def names(self, ours: Parent) -> set[str]:
         """The ids of the other parent orders that may have an order live."""

@@ -1,18 +1,19 @@
 """Keeps ``Sales`` up with a journal: each look reads what has been written since the last one, whoever wrote it.
 
 A look costs what is new and a key look-up for each parent order that is not finished. The first one reads those
-orders whole, and those that ended while one of them was under way; what ended before is never read. A parent order
-that has no neighbours reads nothing.
+orders whole, and those that ended while one of them was under way; what ended before is never read, and neither is who
+sells another asset or at other venues than anybody who asks. A parent order that has no neighbours reads nothing.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from adapters.clock import steady
-from executor.domain.events import ParentFinished
-from executor.domain.sales import KINDS, News, Sales
+from executor.domain.events import ParentCreated, ParentFinished
+from executor.domain.sales import KINDS, News, Place, Sales
 from executor.errors import RecordBroken
 from executor.journal.line import decode
 from executor.journal.store import SETTLED, Store
@@ -27,13 +28,16 @@ class Sold:
         self._store = store
         self._sales = Sales()
         self._known: set[str] = set()
+        self._wanted: set[Place] = set()  # where somebody who asks sells
+        self._apart: dict[str, set[Place]] = {}  # stream: where it sells, and nobody who asks does
         self._live: dict[str, int] = {}  # stream: the version up to which it is known
         self._past: dict[str, datetime] = {}  # stream of a finished one that was not read: when it ended
         self._places: deque[tuple[timedelta, int]] = deque([(timedelta.min, 0)])  # when asked, and how far it had come
 
-    def look(self, own: str, asset: str, purses_at: tuple[datetime, datetime] | None) -> Sales:
-        """Everything that was durable when this was called. ``own``: the stream of whoever asks, whose purses were
-        read between these moments."""
+    def look(self, own: str, asset: str, venues: Sequence[str], purses_at: tuple[datetime, datetime] | None) -> Sales:
+        """Everything that was durable when this was called. ``own``: the stream of whoever asks, who sells at these
+        venues and whose purses were read between these moments."""
+        self._wanted |= {(asset, venue) for venue in venues}
         self._discover()
         if purses_at is not None:
             self._sales.read_by(own, asset, *purses_at)
@@ -59,9 +63,15 @@ class Sold:
         if last != self._places[-1][1]:
             self._places.append((asked, last))
         new = [stream for stream in streams if stream not in self._known]
-        ends = {line.stream: line for line in map(decode, self._store.edges(new, last=True) if new else ())}
-        for stream in new:
-            self._known.add(stream)
+        if new:
+            self._known.update(new)
+            for line in map(decode, self._store.edges(new, last=False)):
+                if isinstance(line.event, ParentCreated):
+                    self._apart[line.stream] = {(line.event.asset, venue) for venue in line.event.venues}
+        met = [stream for stream, places in self._apart.items() if not places.isdisjoint(self._wanted)]
+        ends = {line.stream: line for line in map(decode, self._store.edges(met, last=True) if met else ())}
+        for stream in met:
+            del self._apart[stream]
             end = ends.get(stream)
             if end is not None and isinstance(end.event, ParentFinished):
                 self._past[stream] = end.at

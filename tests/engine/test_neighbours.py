@@ -103,7 +103,7 @@ def sold(sent: float, filled_at: float, closed_at: float) -> Decimal | None:
         for _, step in sorted(steps, key=lambda step: step[0]):
             step(on)
             if often:
-                on.journal.sold.look("parent/third", "BTC", None)
+                on.journal.sold.look("parent/third", "BTC", created().venues, None)
         seen.append(on.sold())
     assert seen[0] == seen[1]
     return seen[0]
@@ -158,7 +158,7 @@ def test_one_that_was_finished_before_ours_began_is_not_read_and_one_that_ended_
     on.order(THEIRS, 1, 5, 6, 7)
     on.put(THEIRS, 8, ParentFinished(completed=False, leaves_qty=Decimal(8), reason="over"))
     assert on.sold() == 2
-    assert "parent/past" not in on.journal.sold.look("parent/any", "BTC", None).sellers
+    assert "parent/past" not in on.journal.sold.look("parent/any", "BTC", created().venues, None).sellers
 
 
 def test_a_look_reads_what_is_new_and_nothing_else() -> None:
@@ -187,7 +187,9 @@ def test_one_alone_reads_nothing() -> None:
     ours = on.folded(OURS)
     before = on.store.lines
     assert Neighbours(on.journal, OURS).sold_since(ours, "alpha", ["book"]) == 0
-    assert on.store.lines == before + 1  # the last line of the one stream there is, which says that it is not finished
+    assert (
+        on.store.lines == before + 2
+    )  # the ends of the one stream there is: where it sells, and that it is not finished
 
 
 def test_the_most_that_a_purse_can_hold_is_known_while_others_are_selling() -> None:
@@ -260,7 +262,7 @@ def test_sums_say_what_reading_everything_says(seed: int, often: bool, late: boo
             waiting = False
         on.put(parent, at, event)
         if often:
-            on.journal.sold.look("parent/third", "BTC", None)
+            on.journal.sold.look("parent/third", "BTC", created().venues, None)
     if waiting:
         on.begin(OURS, opens + 3, read=(opens, opens + 1))
     assert on.sold() == brute(on, parents)

@@ -1,6 +1,6 @@
 """What the neighbours are told is read from both databases by what is new alone, and misses nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,13 +20,16 @@ from executor.journal.store import Append, Store
 from tests.domain.events_made import AT, closed, created, filled, intended
 from tests.postgresql import Server
 
+VENUES = created().venues
 
-def lines(parent: str, *events: Any) -> Append:
+
+def lines(parent: str, *events: Any, asset: str = "BTC", venues: Sequence[str] = VENUES) -> Append:
     """The stream of a parent order from its beginning."""
+    first = created(parent_id=parent, asset=asset, venues=list(venues))
     return Append(
         [
             row_of(Line(stream=f"parent/{parent}", version=n, case_id="C", at=AT + timedelta(seconds=n), event=event))
-            for n, event in enumerate((created(parent_id=parent), *events), start=1)
+            for n, event in enumerate((first, *events), start=1)
         ]
     )
 
@@ -73,12 +76,24 @@ def line(stream: str) -> Line:
 def test_a_look_sees_new_parent_orders_and_forgets_the_finished(store: Store) -> None:
     sold = Sold(store)
     store.commit([lines("a", *ONE)])
-    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a"}
+    assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a"}
     over = ParentFinished(completed=False, leaves_qty=created().qty, reason="over")
     store.commit([lines("b"), lines("past", over)])
-    sales = sold.look("parent/z", "BTC", None)
+    sales = sold.look("parent/z", "BTC", VENUES, None)
     assert set(sales.sellers) == {"parent/a", "parent/b"}
     assert sales.sold == {("BTC", "alpha", "book"): 2}
+
+
+def test_who_sells_something_else_or_elsewhere_is_read_only_when_somebody_sells_there_too(store: Store) -> None:
+    """It touches nobody's purse until then; from then on all that it has sold counts."""
+    sold = Sold(store)
+    store.commit([lines("a", *ONE), lines("eth", *ONE, asset="ETH"), lines("far", *ONE, venues=["gamma"])])
+    assert set(sold.look("parent/z", "BTC", ["alpha"], None).sellers) == {"parent/a"}
+    assert set(sold.look("parent/z", "BTC", ["alpha"], None).sellers) == {"parent/a"}
+    sales = sold.look("parent/y", "ETH", ["alpha", "beta"], None)
+    assert set(sales.sellers) == {"parent/a", "parent/eth"}
+    assert sales.sold["ETH", "alpha", "book"] == 2
+    assert set(sold.look("parent/x", "BTC", ["gamma"], None).sellers) == {"parent/a", "parent/eth", "parent/far"}
 
 
 def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_missed(postgres_server: Server) -> None:
@@ -88,7 +103,7 @@ def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_m
     assert isinstance(store, PostgresStore)
     sold = Sold(store)
     store.commit([lines("a")])
-    sold.look("parent/z", "BTC", None)
+    sold.look("parent/z", "BTC", VENUES, None)
     (row,) = lines("slow").rows
     with psycopg.connect(url.replace("+psycopg", "", 1)) as slow:
         slow.execute(
@@ -97,8 +112,8 @@ def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_m
             row,
         )
         store.commit([lines("b")])
-        assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b"}
-    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b", "parent/slow"}
+        assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b"}
+    assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b", "parent/slow"}
     store.close()
 
 
@@ -107,8 +122,8 @@ def test_once_all_is_settled_the_names_are_not_read_again(store: Store, monkeypa
     monkeypatch.setattr("executor.journal.sold.steady", lambda: now)
     sold = Sold(store)
     store.commit([lines("a")])
-    sold.look("parent/z", "BTC", None)
+    sold.look("parent/z", "BTC", VENUES, None)
     now = timedelta(minutes=2)
     monkeypatch.setattr(store, "streams", None)
     store.commit([lines("b")])
-    assert set(sold.look("parent/z", "BTC", None).sellers) == {"parent/a", "parent/b"}
+    assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b"}
