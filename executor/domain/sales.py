@@ -40,6 +40,7 @@ class Created(_Part, tag="ParentCreated"):
 
     parent_id: str
     asset: str
+    venues: list[str]
 
 
 class PursesSeen(_Part, tag="PursesRead"):

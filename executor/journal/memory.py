@@ -21,6 +21,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[int, str]] = {}
+        self._rows: list[Row] = []
         self._holds: dict[str, Hold] = {}
         self._used: dict[str, Decimal] = {}
 
@@ -58,6 +59,7 @@ class MemoryStore:
     def keep(self, stream: dict[int, str], rows: Sequence[Row]) -> None:
         """Add the rows to their stream."""
         stream.update({row.version: row.line for row in rows})
+        self._rows.extend(rows)
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         if not self._holds:
@@ -79,9 +81,12 @@ class MemoryStore:
         found = [self._lines[stream] for stream in streams if self._lines.get(stream)]
         return iter([held[max(held) if last else min(held)] for held in found])
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        names = list(islice(self._lines, after, None))  # a stream's place is here among streams, not among events
-        return [name for name in names if name.startswith("parent/")], len(self._lines)
+    def settled(self) -> int:
+        return len(self._rows)
+
+    def tail(self, after: int, _empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        rows = enumerate(islice(self._rows, after, None), after + 1)
+        return iter([(place, row.line if row.kind in kinds else "") for place, row in rows])
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         wanted = set(kinds)
@@ -105,7 +110,9 @@ class _CountingStore(MemoryStore):
     def keep(self, stream: dict[int, str], rows: Sequence[Row]) -> None:
         if _counted_only(rows[-1].stream):
             stream.clear()
-        super().keep(stream, rows[-1:] if _counted_only(rows[-1].stream) else rows)
+            stream[rows[-1].version] = ""
+        else:
+            super().keep(stream, rows)
 
     def read(self, stream: str, after: int = 0) -> Iterator[str]:
         return iter(()) if _counted_only(stream) else super().read(stream, after)

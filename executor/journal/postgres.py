@@ -110,9 +110,13 @@ class PostgresStore:
         """The first or the last line of each of ``streams``."""
         return self._reading.edges(streams, last=last)
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        """The parent orders' streams that begin after this place in the record, and the last place."""
-        return self._reading.begun(after)
+    def settled(self) -> int:
+        """A place up to which nothing can appear any more."""
+        return self._reading.settled()
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """What is in the places after ``after`` and in those that were empty: lines of these kinds."""
+        return self._reading.tail(after, empty, kinds)
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is known of each stream."""
@@ -155,10 +159,14 @@ class PostgresReading:
         statement = sql.LAST_LINES if last else sql.FIRST_LINES
         return (line for (line,) in self._link.ask(statement.postgres, (list(streams),)))
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        """The parent orders' streams that begin after this place in the record, and the last place."""
-        ((last,),) = self._link.ask(sql.LAST_SEQ)
-        return [stream for (stream,) in self._link.ask(sql.BEGUN.postgres, (after,))], last
+    def settled(self) -> int:
+        """A place up to which nothing can appear any more."""
+        ((last,),) = self._link.ask(sql.SETTLED.postgres)
+        return int(last)
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """What is in the places after ``after`` and in those that were empty: lines of these kinds."""
+        yield from self._link.ask(sql.TAIL.postgres, (list(kinds), after, list(empty)))
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is known of each stream, in pages of each."""

@@ -147,15 +147,20 @@ LAST_LINES = Sql(
         ) AS found
     """,
 )
-LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM events"
-BEGUN = Sql(
+# SQLite has one writer at a time: places are seen in their order. On PostgreSQL a writer may be slow for as long as a
+# statement may run; no more places than this are given out meanwhile.
+SETTLED = Sql(
+    sqlite="SELECT coalesce(max(seq), 0) FROM events",
+    postgres="SELECT greatest(coalesce(max(seq), 0) - 200000, 0) FROM events",
+)
+TAIL = Sql(
     sqlite="""
-        SELECT stream FROM events
-        WHERE seq > ? AND version = 1 AND stream >= 'parent/' AND stream < 'parent0' ORDER BY seq
+        SELECT seq, CASE WHEN kind IN (SELECT value FROM json_each(?)) THEN line ELSE '' END
+        FROM events WHERE seq > ? ORDER BY seq
     """,
     postgres="""
-        SELECT stream FROM events
-        WHERE seq > %s AND version = 1 AND stream >= 'parent/' AND stream < 'parent0' ORDER BY seq
+        SELECT seq, CASE WHEN kind = ANY (%s::text[]) THEN line ELSE '' END
+        FROM events WHERE seq > %s OR seq = ANY (%s::bigint[]) ORDER BY seq
     """,
 )
 NEWS = Sql(

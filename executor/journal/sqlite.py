@@ -193,9 +193,13 @@ class SqliteStore:
         """The first or the last line of each of ``streams``."""
         return self._reader.edges(streams, last=last)
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        """The parent orders' streams that begin after this place in the record, and the last place."""
-        return self._reader.begun(after)
+    def settled(self) -> int:
+        """The last place."""
+        return self._reader.settled()
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """What is in the places after ``after``: lines of these kinds."""
+        return self._reader.tail(after, empty, kinds)
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is known of each stream."""
@@ -230,11 +234,16 @@ class SqliteReading:
         with self._reading():
             yield from (line for (line,) in self._db.execute(statement.sqlite, (json.dumps(streams),)))
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        """The parent orders' streams that begin after this place in the record, and the last place."""
+    def settled(self) -> int:
+        """The last place."""
         with self._reading():
-            ((last,),) = self._db.execute(sql.LAST_SEQ).fetchall()
-            return [stream for (stream,) in self._db.execute(sql.BEGUN.sqlite, (after,))], last
+            ((last,),) = self._db.execute(sql.SETTLED.sqlite).fetchall()
+            return int(last)
+
+    def tail(self, after: int, _empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """What is in the places after ``after``: lines of these kinds. There are no empty places."""
+        with self._reading():
+            yield from self._db.execute(sql.TAIL.sqlite, (json.dumps(kinds), after))
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is known of each stream."""

@@ -83,10 +83,13 @@ class Reading(Protocol):
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
         """The first line of each of ``streams``, or the last; those that are not there are left out."""
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        """The parent orders' streams whose first event has a place after ``after`` in the record, and the place of the
-        last event of all. Of two writers the one that was given its place first may be seen last: who goes on from
-        that answer asks once more from where a writer can still have been then (``SETTLED``)."""
+    def settled(self) -> int:
+        """A place in the record up to which nothing can appear any more."""
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """What is in the places after ``after``, and in those that were ``empty``, in order: the place, and the line of
+        an event of these kinds, or nothing for another. What was durable when this was called is there. Of two writers
+        the one that was given its place first may be seen last, no later than ``SETTLED`` after the other."""
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is ``known`` of each stream, in order within a stream. What
@@ -120,7 +123,9 @@ class Store(Protocol):
 
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]: ...
 
-    def begun(self, after: int) -> tuple[list[str], int]: ...
+    def settled(self) -> int: ...
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]: ...
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]: ...
 

@@ -102,8 +102,11 @@ class FaultyStore:
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
         return self._inner.edges(streams, last=last)
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        return self._inner.begun(after)
+    def settled(self) -> int:
+        return self._inner.settled()
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        return self._inner.tail(after, empty, kinds)
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         return self._inner.news(known, kinds)

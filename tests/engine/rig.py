@@ -94,8 +94,12 @@ class MemoryStore:
             found[row.stream] = row.line if last else found.get(row.stream, row.line)
         return iter([found[stream] for stream in streams if stream in found])
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        return [row.stream for row in self.rows[after:] if row.version == 1], len(self.rows)
+    def settled(self) -> int:
+        return len(self.rows)
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        rows = enumerate(self.rows[after:], after + 1)
+        return iter([(place, row.line if row.kind in kinds else "") for place, row in rows])
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         return iter([row.line for row in self.rows if row.kind in kinds and row.version > known.get(row.stream, 2**62)])

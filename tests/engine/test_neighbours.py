@@ -44,6 +44,11 @@ class Counting(MemoryStore):
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         return self._counted(super().news(known, kinds))
 
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        for place, line in super().tail(after, empty, kinds):
+            self.lines += bool(line)
+            yield place, line
+
 
 class Writing:
     """A journal in memory in which events are put down at the seconds given."""

@@ -43,8 +43,11 @@ class Spy:
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
         return iter(())
 
-    def begun(self, after: int) -> tuple[list[str], int]:
-        return [], after
+    def settled(self) -> int:
+        return 0
+
+    def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
+        return iter(())
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         return iter(())

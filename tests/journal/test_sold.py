@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import psycopg
@@ -58,10 +59,19 @@ def test_edges_news_and_beginnings(store: Store, monkeypatch: pytest.MonkeyPatch
         "ParentCreated",
     ]
     assert kinds(store.edges(["parent/a"], last=False)) == ["ParentCreated"]
-    begun, last = store.begun(0)
-    assert begun == ["parent/a", "parent/b"]
+    tail = list(store.tail(0, (), ["ParentCreated"]))
+    assert [place for place, _ in tail] == sorted(place for place, _ in tail)
+    assert [decode(text).stream if text else "" for _, text in tail] == [
+        "parent/a",
+        "",
+        "",
+        "",
+        "parent/b",
+        "acts/a",
+    ]
     store.commit([lines("c")])
-    assert store.begun(last)[0] == ["parent/c"]
+    assert [decode(text).stream for _, text in store.tail(tail[-1][0], (), KINDS)] == ["parent/c"]
+    assert store.settled() in (0, tail[-1][0] + 1)
     news = [decode(text) for text in store.news({"parent/a": 1, "parent/b": 0, "parent/c": 1}, KINDS)]
     assert [each.kind for each in news if each.stream == "parent/b"] == ["ParentCreated"]
     assert [each.version for each in news if each.stream == "parent/a"] == [2, 3, 4]
@@ -118,12 +128,13 @@ def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_m
 
 
 def test_once_all_is_settled_the_names_are_not_read_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = timedelta(0)
-    monkeypatch.setattr("executor.journal.sold.steady", lambda: now)
     sold = Sold(store)
-    store.commit([lines("a")])
+    store.commit([lines("a", *ONE)])
     sold.look("parent/z", "BTC", VENUES, None)
-    now = timedelta(minutes=2)
     monkeypatch.setattr(store, "streams", None)
     store.commit([lines("b")])
-    assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b"}
+    with patch.object(store, "news", wraps=store.news) as read:
+        assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b"}
+    assert [list(call.args[0]) for call in read.call_args_list] == [["parent/b"]]
+    with patch.object(store, "news", None):
+        assert sold.look("parent/z", "BTC", VENUES, None).sold == {("BTC", "alpha", "book"): 2}
