@@ -1,8 +1,9 @@
 """``python -m benchmarks.lateness``: how late the slices of many parent orders are on one process, in real time.
 
-A thousand parent orders share one event loop and one journal on a real disk; each has its own purse at a venue in
-memory that answers at once. The time that counts is from the moment a slice comes due by the schedule to the moment its
-order reaches the venue: looking at the book, the guards, the gate and two commits lie between.
+A thousand parent orders share one event loop and one journal on a real disk, and begin one after the other within the
+time of a slice; each has its own purse at a venue in memory that answers at once. The time that counts is from the
+moment a slice comes due by the schedule to the moment its order reaches the venue: looking at the book, the guards, the
+gate and a commit lie between.
 """
 
 import argparse
@@ -62,7 +63,8 @@ async def late(place: Place, parents: int, seconds: int) -> dict[str, Any]:
     for number in range(parents):
         mandate, plan, spec = task(_SLICES, ["osl"])
         mandate = Mandate.model_validate(mandate.model_dump(mode="json") | {"case_id": f"BENCH-{number}"})
-        plan = plan.model_copy(update={"starts_at": starts_at, "duration": seconds, "seed": number})
+        begins = starts_at + timedelta(seconds=seconds / _SLICES) * number / parents
+        plan = plan.model_copy(update={"starts_at": begins, "duration": seconds, "seed": number})
         world = planning_world(
             replace(spec, start=clock.now(), seed=number),
             clock,
@@ -84,7 +86,8 @@ async def late(place: Place, parents: int, seconds: int) -> dict[str, Any]:
     for (_, watched, plan), state in zip(works, states, strict=True):
         leg = plan.legs[0]
         assert isinstance(leg, TwapLeg)
-        due = schedule(leg, starts_at=starts_at, duration_s=seconds, lot=_LOT, seed=plan.seed)
+        assert plan.starts_at is not None
+        due = schedule(leg, starts_at=plan.starts_at, duration_s=seconds, lot=_LOT, seed=plan.seed)
         for child in state.children.values():
             if child.slice <= _SLICES:  # what comes after the last is a second try at what is left
                 lags.append(watched.sent[child.client_order_id] - due[child.slice - 1].due_at.timestamp())
