@@ -6,6 +6,7 @@ without work. The venue answers at once: what is measured is what the program ad
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import cast
@@ -28,17 +29,21 @@ from executor.strategy.schedule import Slice
 _QTY = Decimal("0.1")
 
 
-def child_orders(place: Place, name: str, parents: int, each: int) -> tuple[float, float]:
-    """Events and child orders per second of ``parents`` parent orders at once, ``each`` slices long."""
-    return asyncio.run(_all(place, name, parents, each))
+def child_orders(
+    place: Place, name: str, parents: int, each: int, ready: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
+    """Events and child orders per second of ``parents`` parent orders at once, ``each`` slices long. ``ready`` is
+    called when all have begun, and its time does not count."""
+    return asyncio.run(_all(place, name, parents, each, ready))
 
 
-async def _all(place: Place, name: str, parents: int, each: int) -> tuple[float, float]:
+async def _all(place: Place, name: str, parents: int, each: int, ready: Callable[[], None]) -> tuple[float, float]:
     journal = Journal(open_store(place), threaded=True)
     runners = [_runner(journal, f"{name}-{number}", each) for number in range(parents)]
     for runner in runners:
         await _begin(runner)
     before = sum(runner.state.version for runner in runners)
+    ready()
     began = time.perf_counter()
     await asyncio.gather(*(_work(runner, each) for runner in runners))
     spent = time.perf_counter() - began

@@ -15,7 +15,11 @@ from executor.domain.events import ParentFinished
 from executor.domain.sales import KINDS, Created, News, Place, Sales
 from executor.errors import RecordBroken
 from executor.journal.line import decode
-from executor.journal.store import SETTLED, Store
+from executor.journal.store import Store
+
+_LATE = timedelta(minutes=10)
+"""For how long a place that was passed over may still be filled: a database lets a statement run for half a minute, and
+its end may wait for a replica."""
 
 
 class Sold:
@@ -53,7 +57,7 @@ class Sold:
         now = steady()
         first = self._last is None
         last = self._store.settled() if self._last is None else self._last
-        self._gaps = {place: since for place, since in self._gaps.items() if now - since < SETTLED}
+        self._gaps = {place: since for place, since in self._gaps.items() if now - since < _LATE}
         for place, line in self._store.tail(last, sorted(self._gaps), () if first else KINDS):
             self._gaps.pop(place, None)
             if place > last:

@@ -1,7 +1,6 @@
 """What a journal keeps and what it asks of a database: rows, appends, and the two interfaces that both stores offer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -11,9 +10,6 @@ from executor.domain.money import ZERO, add, plain
 from executor.domain.reservation import Reservation
 from executor.errors import CapReached, JournalFailed, Outdated, Stopped
 
-SETTLED = timedelta(seconds=60)
-"""After this no statement is under way any more that has been given its place in the record: twice as long as a
-database lets one run."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -89,7 +85,7 @@ class Reading(Protocol):
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         """What is in the places after ``after``, and in those that were ``empty``, in order: the place, and the line of
         an event of these kinds, or nothing for another. What was durable when this was called is there. Of two writers
-        the one that was given its place first may be seen last, no later than ``SETTLED`` after the other."""
+        the one that was given its place first may be seen last."""
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
         """The lines of these kinds after the version that is ``known`` of each stream, in order within a stream. What

@@ -106,15 +106,16 @@ def test_who_sells_something_else_or_elsewhere_is_read_only_when_somebody_sells_
     assert set(sold.look("parent/x", "BTC", ["gamma"], None).sellers) == {"parent/a", "parent/eth", "parent/far"}
 
 
-def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_missed(postgres_server: Server) -> None:
+@pytest.mark.parametrize("late", ["a parent order", "a fill"])
+def test_what_was_given_its_place_first_and_is_seen_last_is_not_missed(late: str, postgres_server: Server) -> None:
     """Its writer was slow to commit: others with later places have been seen meanwhile."""
     url = postgres_server.url()
     store = open_store(url)
     assert isinstance(store, PostgresStore)
     sold = Sold(store)
-    store.commit([lines("a")])
+    store.commit([lines("a", ONE[0])])
     sold.look("parent/z", "BTC", VENUES, None)
-    (row,) = lines("slow").rows
+    row = lines("slow").rows[0] if late == "a parent order" else lines("a", *ONE).rows[2]
     with psycopg.connect(url.replace("+psycopg", "", 1)) as slow:
         slow.execute(
             "INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch) "
@@ -122,8 +123,12 @@ def test_a_parent_order_that_was_given_its_place_first_and_is_seen_last_is_not_m
             row,
         )
         store.commit([lines("b")])
-        assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b"}
-    assert set(sold.look("parent/z", "BTC", VENUES, None).sellers) == {"parent/a", "parent/b", "parent/slow"}
+        for _ in range(2):
+            seen = sold.look("parent/z", "BTC", VENUES, None)
+            assert (set(seen.sellers), seen.sold) == ({"parent/a", "parent/b"}, {})
+    seen = sold.look("parent/z", "BTC", VENUES, None)
+    assert ("parent/slow" in seen.sellers) == (late == "a parent order")
+    assert seen.sold == ({("BTC", "alpha", "book"): 2} if late == "a fill" else {})
     store.close()
 
 
