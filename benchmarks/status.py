@@ -49,9 +49,8 @@ def main() -> int:
         whole, bare = (median(times) for times in zip(*rounds, strict=True))
         print(f"executor status: {whole:.0f} ms; the interpreter alone: {bare:.0f} ms; medians of {chosen.rounds}\n")
         found = imports(*status)
-        print(
-            f"{len(found)} modules, {sum(own for own, _ in found) / 1000:.0f} ms while told; the dearest, by themselves:"
-        )
+        total = sum(own for own, _ in found) / 1000
+        print(f"{len(found)} modules, {total:.0f} ms while told; the dearest, by themselves:")
         for own, name in found[:_SHOWN]:
             print(f"{own / 1000:>8.1f} ms  {name}")
     return 0
