@@ -15,7 +15,7 @@ from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
 from executor.engine.room import Room, fitted
 from executor.engine.work import Work
-from executor.errors import Held, NotNow
+from executor.errors import ExecutorError, Held, NotNow
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
 
@@ -78,8 +78,12 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
             tops=seen,
         )
     )
-    if due > 0 and not work.stop.requested():
-        await _sell(work, number, leg, piece, due, books, seen)
+    try:
+        if due > 0 and not work.stop.requested():
+            await _sell(work, number, leg, piece, due, books, seen)
+    except ExecutorError:  # a run that ends here must not begin with the same slice again
+        await work.log.written()
+        raise
     await work.log.written()
 
 

@@ -90,6 +90,8 @@ class ParentLog:
     async def written(self) -> None:
         """Write what was noted and has not been written. Returns when it is durable."""
         async with self._turn:
+            if self._failure is not None:
+                raise self._failure
             if self._noted:
                 await self._write([])
 

@@ -5,6 +5,7 @@ and no real venue is ever traded on by it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -31,7 +32,7 @@ from executor.domain.plan import Mandate, Plan
 from executor.domain.settlement_events import DepositPosted
 from executor.domain.signing import approval_message, public_hex, sign
 from executor.engine.approval import PEOPLE_STREAM, case_stream, load_case, load_people
-from executor.errors import RuleRefused
+from executor.errors import RuleRefused, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.market.benchmark import BenchmarkRecord
@@ -121,7 +122,8 @@ async def prepare_rehearsal(
         raise RuleRefused("this is a journal of real people and cases: rehearse with a journal of its own (--journal)")
     plans = approved(mandate, plan, now)
     if not people.persons:
-        await _append(journal, PEOPLE_STREAM, "", stand_ins(), now)
+        with suppress(TakenOver):  # another rehearsal has just enrolled them
+            await _append(journal, PEOPLE_STREAM, "", stand_ins(), now)
     if case.mandate is None:
         await _append(journal, case_stream(mandate.case_id), mandate.case_id, opened(mandate), now)
     if not any(isinstance(event, PlanFrozen) and event.plan_hash in case.plans for event in plans):

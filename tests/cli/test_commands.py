@@ -254,7 +254,7 @@ def test_exit_8_when_the_record_cannot_be_read(tmp_path: Path, journal: Path) ->
 
 def test_exit_130_when_a_rehearsal_is_interrupted() -> None:
     with watched("demo", "--json") as process:
-        process.until(lambda line: "ChildIntended" in line)
+        process.until(lambda line: "ParentCreated" in line)
         process.signal(signal.SIGINT)
         assert process.end() == ExitCode.INTERRUPTED
         assert process.error_text.strip() == "executor: interrupted"

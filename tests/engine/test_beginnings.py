@@ -1,5 +1,6 @@
 """Plans that are refused before the first order: nothing is recorded, nothing is sent."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,12 @@ from adapters.clock import LoopClock
 from adapters.venue import Halted, Instrument, NotSent, Rejected, RejectReason, Unauthorized
 from executor.domain.events import ChildIntended, ParentStopped
 from executor.domain.plan import Plan
+from executor.engine.approval import load_case, load_people
+from executor.engine.rehearsal import prepare_rehearsal
 from executor.errors import CredentialsRefused, ExecutorError, RuleRefused, VenueUnreachable
-from tests.engine.rig import OTC, REST, START, TWAP, MemoryStore, exact, plan, ran, virtual
+from executor.journal import memory
+from executor.journal.journal import Journal
+from tests.engine.rig import OTC, REST, START, TWAP, MemoryStore, exact, mandate, plan, ran, virtual
 from tests.engine.scripted_venue import D, ScriptedVenue
 
 CASES: list[tuple[str, Plan, dict[str, Any]]] = [
@@ -150,3 +155,16 @@ async def test_a_window_that_is_over_is_refused() -> None:
     assert isinstance(end.fault, RuleRefused)
     assert "is over" in str(end.fault)
     assert not alpha.wire
+
+
+@virtual
+async def test_two_rehearsals_that_begin_at_once_on_one_journal_share_the_stand_ins() -> None:
+    """Both find nobody enrolled; one is quicker, and the other goes on with the same people."""
+    store = memory.MemoryStore()
+    first, second = Journal(store, threaded=False), Journal(store, threaded=False)
+    other = mandate().model_copy(update={"case_id": "CASE-2"})
+    await asyncio.gather(
+        prepare_rehearsal(first, mandate(), plan(), START), prepare_rehearsal(second, other, plan(), START)
+    )
+    assert load_people(first).persons.keys() == load_people(first).stand_ins
+    assert all(load_case(first, case).plans for case in ("CASE-1", "CASE-2"))
