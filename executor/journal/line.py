@@ -88,14 +88,14 @@ def decode(text: str) -> Line:
 # searched for quickly: this is done for every event.
 _OFTEN = frozenset({ChildAcknowledged, ChildClosed, ChildIntended, FillRecorded, QuotesAsked, SliceStarted})
 _TIME = re.compile(rb':\d\d(?:Z|"|\.\d+"|(?:\.\d+)?[+-])')
-_FLOAT = re.compile(rb'":-?\d+[.eE]')
+_FLOATS = [re.compile(before + rb"-?\d+[.eE]") for before in (rb'":', rb",", rb"\[")]
 _POWER = re.compile(rb"E[+-]?\d")
 _EXPONENT = re.compile(rb'"-?[\d.]+E')
 
 
 def _suspect(text: bytes) -> bool:
     """True where the library's spelling may not be the canonical one."""
-    if _TIME.search(text) is not None or _FLOAT.search(text) is not None:
+    if _TIME.search(text) is not None or any(found.search(text) is not None for found in _FLOATS):
         return True
     return _POWER.search(text) is not None and _EXPONENT.search(text) is not None
 

@@ -19,6 +19,7 @@ from executor.domain.events import (
     ParentCreated,
     PursesRead,
     QuotesAsked,
+    SliceStarted,
 )
 from executor.domain.settlement_events import SettlementEvent
 from executor.errors import RecordBroken
@@ -103,6 +104,14 @@ def test_a_float_is_refused(plan: dict[str, Any]) -> None:
     """No amount is ever a float, however deep it hides."""
     with pytest.raises(TypeError, match="float"):
         encode(line(created(plan=plan)))
+
+
+@pytest.mark.parametrize("tops", [[1.5], [{"bid": None}, -2e30], [0, 0.5]])
+def test_a_float_in_a_list_of_a_frequent_event_is_refused(tops: Any) -> None:
+    """The quick spelling is looked through for floats wherever they may stand."""
+    begun = SliceStarted(leg=0, slice=1, planned_qty=D(1), due_qty=D(1), mid_px=None, tops=tops)
+    with pytest.raises(TypeError, match="float"):
+        encode(line(begun, AT.replace(microsecond=343_033)))
 
 
 @pytest.mark.parametrize(
