@@ -70,7 +70,7 @@ class LoopClock:
 
     ``start`` is the UTC time shown when the loop's time is ``origin`` (seconds, default zero). Under a virtual-time
     loop this is the virtual clock of dry runs and simulations. ``skew`` shifts what this clock shows: a mocked venue
-    with a wrong clock is a ``LoopClock`` with a skew.
+    with a wrong clock is a ``LoopClock`` with a skew. It follows the loop that first asks it until that one is closed.
     """
 
     def __init__(self, start: datetime, *, origin: float = 0.0, skew: timedelta = timedelta(0)) -> None:
@@ -79,16 +79,22 @@ class LoopClock:
         self._start = start.astimezone(UTC)
         self._origin = origin
         self.skew = skew
-        self._told = (-1.0, skew, start)  # when it was last asked, and what it said: virtual time stands still for long
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for the running one is a call of the system
+        # When it was last asked, and what it said: virtual time stands still for long.
+        self._asked = -1.0
+        self._skewed = skew
+        self._told = start
 
     def now(self) -> datetime:
-        elapsed = asyncio.get_running_loop().time() - self._origin
-        then, skew, moment = self._told
-        if elapsed != then or skew is not self.skew:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            loop = self._loop = asyncio.get_running_loop()
+        asked = loop.time()
+        if asked != self._asked or self.skew is not self._skewed:
             # Whole microseconds: the record's resolution, and the same on every machine.
-            moment = self._start + timedelta(microseconds=round(elapsed * 1_000_000)) + self.skew
-            self._told = (elapsed, self.skew, moment)
-        return moment
+            shown = timedelta(microseconds=round((asked - self._origin) * 1_000_000))
+            self._asked, self._skewed, self._told = asked, self.skew, self._start + shown + self.skew
+        return self._told
 
     async def sleep_until(self, moment: datetime) -> None:
         while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110

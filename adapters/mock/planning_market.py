@@ -49,8 +49,7 @@ class PlanningMarket:
         self._path = [0.0]  # log of the exogenous mid at each minute of the day, both ends included
         self._tomorrow = self._next(self._day, self._path)
         self._log_px = 0.0
-        self._price = self._base
-        self._reprice()
+        self._price: float | None = None  # until somebody looks
 
     def advance(self, now: datetime) -> None:
         """Move to ``now``; an earlier time changes nothing."""
@@ -67,16 +66,18 @@ class PlanningMarket:
             self._leaks = [leak for leak in self._leaks if leak[1] > 0]
         self.now = now
         self._log_px = self._log_at(now)
-        self._reprice()
+        self._price = None
 
     @property
     def price(self) -> float:
         """The mid, unrounded."""
+        if self._price is None:
+            self._price = self._base * math.exp(self._log_px + self.params.impact_bps(self._footprint) / 1e4)
         return self._price
 
     def mid(self) -> Decimal:
         """The mid, quote currency per base unit, rounded to 8 decimal places."""
-        return Decimal(self._price).quantize(_QUANTUM)
+        return Decimal(self.price).quantize(_QUANTUM)
 
     def counterfactual_mid(self) -> Decimal:
         """The mid had we never traded."""
@@ -95,10 +96,7 @@ class PlanningMarket:
             self._leaks.append([qty / seconds, seconds])
         else:
             self._footprint += qty
-            self._reprice()
-
-    def _reprice(self) -> None:
-        self._price = self._base * math.exp(self._log_px + self.params.impact_bps(self._footprint) / 1e4)
+            self._price = None
 
     def _log_at(self, at: datetime) -> float:
         day, seconds = divmod((at - self.start).total_seconds(), _DAY_S)
@@ -130,58 +128,57 @@ class PlanningBook:
         self._tick = float(grid.tick)
         self._step = float(grid.step)
         self._cap = max(1, round(params.density * params.level_bps / self._step))
-        self._missing = 0.0  # lots that we took and that have not come back
-        self._missing_at = market.now
         self._whole = grid.step * self._cap
-        self._shown: list[tuple[int, int]] = []
+        self._missing = 0.0  # lots that we took and that had not come back at ``_missing_at``
+        self._missing_at = market.now
+        self._gone = 0.0  # lots that are missing now
+        self._shown: list[Level] = []
         self._shown_at: datetime | None = None
 
     def sides(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """Bids and asks as shown now, best first."""
-        tick, step, whole = self._grid.tick, self._grid.step, self._whole
-        bids = tuple([Level(tick * at, whole if lots == self._cap else step * lots) for at, lots in self._ladder()])
         ask = math.ceil(self._market.price * (1 + self._params.half_spread / 1e4) / self._tick - 1e-9)
-        return bids, (Level(tick * ask, whole),)
+        return tuple(self._ladder()), (Level(self._grid.tick * ask, self._whole),)
 
-    def take(self, qty: Decimal, limit_px: Decimal, *, whole: bool = False) -> list[tuple[Decimal, Decimal]]:
+    def take(self, qty: Decimal, limit_px: Decimal, *, whole: bool = False) -> list[Level]:
         """Sell into the bids from ``limit_px`` up: price and quantity of each level. ``whole``: all of it or none."""
-        wanted, limit = int(qty / self._grid.step), limit_px / self._grid.tick
-        taken: list[tuple[int, int]] = []
-        for at, lots in self._ladder():
-            if at < limit or wanted <= 0:
+        step, shown = self._grid.step, self._ladder()
+        wanted = qty // step * step
+        taken: list[Level] = []
+        for level in shown:
+            if level.px < limit_px or wanted <= 0:
                 break
-            taken.append((at, lots if lots < wanted else wanted))
-            wanted -= lots
+            taken.append(level if level.qty <= wanted else Level(level.px, wanted))
+            wanted -= taken[-1].qty
         if not taken or (whole and wanted > 0):
             return []
-        sold = sum([lots for _, lots in taken])
-        self._missing = self._gone() + sold
+        last = shown[len(taken) - 1]
+        left = last.qty - taken[-1].qty
+        self._shown = ([Level(last.px, left)] if left else []) + shown[len(taken) :]
+        sold = int(sum([level.qty for level in taken]) / step)
+        self._missing = self._gone = self._gone + sold
         self._missing_at = self._market.now
-        last_at, last = taken[-1]
-        left = self._shown[len(taken) - 1][1] - last
-        self._shown = ([(last_at, left)] if left else []) + self._shown[len(taken) :]
         self._market.add_impact(-sold * self._step)
-        return [(self._grid.tick * at, self._grid.step * lots) for at, lots in taken]
+        return taken
 
-    @property
-    def _gap(self) -> int:
-        return max(1, round(self._params.level_bps * self._market.price / 1e4 / self._tick))
-
-    def _gone(self) -> float:
-        age = (self._market.now - self._missing_at).total_seconds()
-        return float(self._missing * 0.5 ** (age / self._params.recovery_half_life))
-
-    def _ladder(self) -> list[tuple[int, int]]:
-        """Tick and lots of the bids, best first. What one order takes is gone at once; the rest of the ladder follows
-        the mid at the next moment, so that an order sent at the prices shown can be filled at them."""
-        if self._shown_at is self._market.now:
+    def _ladder(self) -> list[Level]:
+        """The bids, best first. What one order takes is gone at once; the rest of the ladder follows the mid at the
+        next moment, so that an order sent at the prices shown can be filled at them."""
+        now = self._market.now
+        if self._shown_at is now:
             return self._shown
-        best = math.floor(self._market.price * (1 - self._params.half_spread / 1e4) / self._tick + 1e-9)
-        first, less = divmod(math.ceil(self._gone() - 1e-6), self._cap)
-        gap, cap = self._gap, self._cap
-        top = best - first * gap
-        self._shown = [(top - level * gap, cap if level else cap - less) for level in range(_BIDS) if top > level * gap]
-        self._shown_at = self._market.now
+        price, params, tick = self._market.price, self._params, self._grid.tick
+        age = (now - self._missing_at).total_seconds()
+        self._gone = float(self._missing * 0.5 ** (age / params.recovery_half_life))
+        first, less = divmod(math.ceil(self._gone - 1e-6), self._cap)
+        best = math.floor(price * (1 - params.half_spread / 1e4) / self._tick + 1e-9)
+        gap = max(1, round(params.level_bps * price / 1e4 / self._tick))
+        px, apart = tick * (best - first * gap), tick * gap
+        qty = self._whole - self._grid.step * less
+        self._shown, self._shown_at = [], now
+        while px > 0 and len(self._shown) < _BIDS:
+            self._shown.append(Level(px, qty))
+            px, qty = px - apart, self._whole
         return self._shown
 
 

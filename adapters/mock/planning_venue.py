@@ -33,6 +33,9 @@ from adapters.venue import (
     VenueTraits,
 )
 
+# Members of an enumeration are looked up by a call each time.
+_NEW, _PARTLY, _FILLED = OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.FILLED
+_GTC, _FOK = TimeInForce.GTC, TimeInForce.FOK
 _ZERO = Decimal(0)
 _FEE_GRID, _CENT = Decimal("0.00000001"), Decimal("0.01")
 _REMEMBERED = timedelta(hours=2)  # how long an ended order can be asked about
@@ -49,6 +52,7 @@ class _Held:
     fills_at: datetime | None  # of a resting order: when somebody takes it
     changed_at: datetime
     cum: Decimal = _ZERO
+    notional: Decimal = _ZERO
     fills: list[Fill] = field(default_factory=list)
 
 
@@ -130,7 +134,7 @@ class PlanningVenue:
         return f"{base}{quote}"
 
     async def balances(self) -> list[Balance]:
-        self._settle(self._orders.values())
+        self._settle(self._orders.values(), self._now())
         base, quote = self._instrument.base, self._instrument.quote
         coins = [Balance(purse, base, free, self._locked[purse]) for purse, free in self._free.items()]
         return [*coins, Balance(self.traits.order_account, quote, self._cash, _ZERO)]
@@ -157,15 +161,15 @@ class PlanningVenue:
             raise Rejected(self.name, "not enough of the asset", reason=RejectReason.BALANCE)
         self._free[purse] -= order.qty
         self._locked[purse] += order.qty
-        held = _Held(order, self._new_id(), OrderStatus.NEW, None, now)
+        held = _Held(order, self._new_id(), _NEW, None, now)
         self._orders[order.client_order_id] = held
         self._forget(now)
         if not order.post_only:
-            whole = order.time_in_force is TimeInForce.FOK
-            for px, qty in self._book.take(order.qty, order.limit_px, whole=whole):
-                self._fill(held, px, qty, now, self._instrument.taker_fee)
-        if held.status is not OrderStatus.FILLED:
-            if order.time_in_force is TimeInForce.GTC:
+            whole = order.time_in_force is _FOK
+            for level in self._book.take(order.qty, order.limit_px, whole=whole):
+                self._fill(held, level.px, level.qty, now, self._instrument.taker_fee)
+        if held.status is not _FILLED:
+            if order.time_in_force is _GTC:
                 wait = passive_delay(_chance(self._market.seed, order.client_order_id))
                 held.fills_at = None if wait is None else now + wait
             else:
@@ -192,7 +196,7 @@ class PlanningVenue:
 
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         self._know(symbol)
-        self._settle(self._orders.values())
+        self._settle(self._orders.values(), self._now())
         return [_report(held) for held in self._orders.values() if not held.status.terminal]
 
     async def fills(self, ref: OrderRef) -> list[Fill]:
@@ -243,7 +247,8 @@ class PlanningVenue:
 
     def _now(self) -> datetime:
         now = self._clock.now()
-        self._market.advance(now)
+        if now is not self._market.now:
+            self._market.advance(now)
         return now
 
     def _know(self, symbol: str) -> None:
@@ -253,26 +258,25 @@ class PlanningVenue:
     def _find(self, ref: OrderRef) -> _Held | None:
         held = self._orders.get(ref.client_order_id)
         if held is not None:
-            self._settle((held,))
+            self._settle((held,), self._now())
         return held
 
-    def _settle(self, orders: Iterable[_Held]) -> None:
+    def _settle(self, orders: Iterable[_Held], now: datetime) -> None:
         """Book what has been taken of resting orders until now, each at its own price."""
-        now = self._now()
         for held in orders:
             if held.fills_at is not None and held.fills_at <= now:
-                self._fill(held, held.order.limit_px, held.order.qty - held.cum, held.fills_at, self._maker_fee)
+                self._fill(
+                    held, held.order.limit_px, held.order.qty - held.cum, held.fills_at, self._instrument.maker_fee
+                )
                 self._market.add_impact(-float(held.fills[-1].qty))
-
-    @property
-    def _maker_fee(self) -> Decimal:
-        return self._instrument.maker_fee
 
     def _fill(self, held: _Held, px: Decimal, qty: Decimal, at: datetime, rate: Decimal) -> None:
         order, notional = held.order, px * qty
         fee = (rate * notional).quantize(_FEE_GRID, rounding=ROUND_UP)
         held.cum += qty
-        if held.cum == order.qty and rate:
+        held.notional += notional
+        filled = held.cum == order.qty
+        if filled and rate and self._min_order_fee:
             fee = max(fee, self._min_order_fee - sum((fill.fee for fill in held.fills), _ZERO))
         held.fills.append(
             Fill(
@@ -291,9 +295,10 @@ class PlanningVenue:
         self._locked[self.traits.order_account] -= qty
         self._cash += notional - fee
         self._sold.add(qty, notional, self._market.counterfactual_mid(), at)
-        held.status = OrderStatus.FILLED if held.cum == order.qty else OrderStatus.PARTIALLY_FILLED
-        if held.status is OrderStatus.FILLED:
-            held.fills_at, held.changed_at = None, at
+        if filled:
+            held.status, held.fills_at, held.changed_at = _FILLED, None, at
+        else:
+            held.status = _PARTLY
 
     def _end(self, held: _Held, status: OrderStatus) -> None:
         left, purse = held.order.qty - held.cum, self.traits.order_account
@@ -316,14 +321,13 @@ class PlanningVenue:
 
 def _report(held: _Held) -> OrderReport:
     order = held.order
-    notional = sum((fill.notional for fill in held.fills), _ZERO)
-    average = notional / held.cum if held.cum else None
+    average = held.notional / held.cum if held.cum else None
     return OrderReport(
         order.client_order_id,
         held.venue_order_id,
         order.symbol,
         held.status,
-        held.status.value,
+        held.status._value_,
         order.qty,
         held.cum,
         average,

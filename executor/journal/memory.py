@@ -10,7 +10,7 @@ from itertools import islice
 
 from executor.domain.control import Hold
 from executor.domain.reservation import Reservation
-from executor.errors import CapReached, Held, Stopped, TakenOver
+from executor.errors import Held, Stopped, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line, decode
 from executor.journal.store import Append, Row, counted, outdated
@@ -21,6 +21,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[int, str]] = {}
+        self._ends: dict[str, int] = {}  # the last version of each stream
         self._rows: list[Row] = []
         self._holds: dict[str, Hold] = {}
         self._used: dict[str, Decimal] = {}
@@ -29,37 +30,45 @@ class MemoryStore:
         return [self._append(each) for each in appends]
 
     def _append(self, append: Append) -> Stopped | None:
-        held = self.holds(append.scopes)
-        if held:
-            return Held(str(held[0]))
-        for stream_name, version in append.expects.items():
-            if max(self._lines.get(stream_name, {}), default=0) != version:
-                return outdated(stream_name)
-        try:
-            used = counted(self._used, append.reserve)
-        except CapReached as full:
-            return full
-        first = append.rows[0]
+        rows = append.rows
+        first = rows[0]
         stream = self._lines.setdefault(first.stream, {})
-        if self.taken(stream, append.rows):
+        try:
+            used = self.admit(append.scopes, append.reserve, append.expects)
+        except Stopped as refused:
+            return refused
+        if self.taken(stream, rows):
             return TakenOver(f"another process has written version {first.version} of {first.stream}")
-        self.keep(stream, append.rows)
-        self._used |= used
+        stream.update({row.version: row.line for row in rows})
+        self._rows.extend(rows)
+        self.reach(first.stream, max(self._ends.get(first.stream, 0), rows[-1].version), used)
         for scope, hold in append.holds.items():
             self._holds.pop(scope, None)
             if hold is not None:
                 self._holds[scope] = hold
         return None
 
+    def admit(
+        self, scopes: Sequence[str], reserve: Sequence[Reservation], expects: Mapping[str, int]
+    ) -> dict[str, Decimal]:
+        """What the counters come to by an append on these terms. Raises ``Held``, ``Outdated`` or ``CapReached``."""
+        held = self.holds(scopes)
+        if held:
+            raise Held(str(held[0]))
+        for stream, version in expects.items():
+            if self._ends.get(stream, 0) != version:
+                raise outdated(stream)
+        return counted(self._used, reserve)
+
     @staticmethod
     def taken(stream: Mapping[int, str], rows: Sequence[Row]) -> bool:
         """The fence: true when somebody has written one of these versions."""
         return any(row.version in stream for row in rows)
 
-    def keep(self, stream: dict[int, str], rows: Sequence[Row]) -> None:
-        """Add the rows to their stream."""
-        stream.update({row.version: row.line for row in rows})
-        self._rows.extend(rows)
+    def reach(self, stream: str, version: int, used: Mapping[str, Decimal]) -> None:
+        """``stream`` ends at ``version`` now, and the counters stand at ``used``."""
+        self._ends[stream] = version
+        self._used.update(used)
 
     def holds(self, scopes: Sequence[str] | None = None) -> list[Hold]:
         if not self._holds:
@@ -75,7 +84,7 @@ class MemoryStore:
         return iter([held[version] for version in sorted(held) if version > after])
 
     def streams(self, prefix: str) -> list[str]:
-        return [stream for stream in self._lines if stream.startswith(prefix)]
+        return [stream for stream in self._ends if stream.startswith(prefix)]
 
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
         found = [self._lines[stream] for stream in streams if self._lines.get(stream)]
@@ -89,39 +98,31 @@ class MemoryStore:
         return iter([(place, row.line if row.kind in kinds else "") for place, row in rows])
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
-        wanted = set(kinds)
-        for stream, after in known.items():
-            held = self._lines.get(stream, {})
-            for version in range(after + 1, max(held, default=0) + 1):
-                if decode(held[version]).kind in wanted:
-                    yield held[version]
+        further = [stream for stream, after in known.items() if self._ends.get(stream, 0) > after]
+        return iter(
+            [line for stream in further for line in self.read(stream, known[stream]) if decode(line).kind in kinds]
+        )
 
     def close(self) -> None:
         """Nothing to close: the next process finds what was committed."""
 
 
 class _CountingStore(MemoryStore):
-    """Keeps of a parent order's stream only how far it has come."""
+    """Knows of a parent order's stream only how far it has come."""
 
-    @staticmethod
-    def taken(stream: Mapping[int, str], rows: Sequence[Row]) -> bool:
-        return rows[0].version <= max(stream, default=0)
-
-    def keep(self, stream: dict[int, str], rows: Sequence[Row]) -> None:
-        if _counted_only(rows[-1].stream):
-            stream.clear()
-            stream[rows[-1].version] = ""
-        else:
-            super().keep(stream, rows)
-
-    def read(self, stream: str, after: int = 0) -> Iterator[str]:
-        return iter(()) if _counted_only(stream) else super().read(stream, after)
-
-    def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
-        return super().edges([stream for stream in streams if not _counted_only(stream)], last=last)
-
-    def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]:
-        return super().news({stream: known[stream] for stream in known if not _counted_only(stream)}, kinds)
+    def count(
+        self,
+        lines: Sequence[Line],
+        scopes: Sequence[str],
+        reserve: Sequence[Reservation],
+        expects: Mapping[str, int],
+    ) -> None:
+        """Pass the fence and keep nothing else. Raises what :meth:`Journal.append` does."""
+        stream, first = lines[0].stream, lines[0].version
+        used = self.admit(scopes, reserve, expects)
+        if first <= self._ends.get(stream, 0):
+            raise TakenOver(f"another process has written version {first} of {stream}")
+        self.reach(stream, lines[-1].version, used)
 
 
 class CountingJournal(Journal):
@@ -141,14 +142,7 @@ class CountingJournal(Journal):
         expects: Mapping[str, int] | None = None,
     ) -> None:
         """As :meth:`Journal.append`; a parent order's lines pass the same fence and are not written out."""
-        if not _counted_only(lines[0].stream):
+        if lines[0].stream.startswith("parent/"):
+            self._counts.count(lines, scopes, reserve, expects or {})
+        else:
             await super().append(lines, scopes, reserve, expects)
-            return
-        rows = [Row(line.stream, line.version, line.case_id, "", "", "") for line in lines]
-        (refused,) = self._counts.commit([Append(rows, scopes, {}, reserve, expects or {})])
-        if refused is not None:
-            raise refused
-
-
-def _counted_only(stream: str) -> bool:
-    return stream.startswith("parent/")
