@@ -73,6 +73,7 @@ class Case:
         self.case_id = case_id
         self.mandate: dict[str, Any] | None = None
         self.mandate_hash = ""
+        self.affiliates: frozenset[str] = frozenset()  # in small letters: none of them may buy
         self.roles: dict[str, Role] = {}
         self.holdings: dict[str, dict[HoldingState, Decimal]] = {}
         self.plans: dict[str, FrozenPlan] = {}
@@ -119,7 +120,7 @@ class Case:
                 self._fail(self.refuse_benchmark(event))
                 self.benchmarks.append(event.record)
             case FloorRaised():
-                self.plans[event.plan_hash].raises.append(event)
+                self.plans[event.plan_hash].raise_floor(event)
             case LimitLowered():
                 self.plans[event.plan_hash].lowered.append(Lowered(event, frozenset(self.changes.asked)))
             case PlanRevoked():
@@ -138,6 +139,7 @@ class Case:
         # A case without a list (a rehearsal: `mandate accept` demands one) has nobody to compare with.
         people = event.mandate.get("authorised_people")
         self._authorised = {each["person"]: each["role"] for each in people} if people else None
+        self.affiliates = frozenset(each["name"].casefold() for each in event.mandate.get("affiliates") or ())
         self.changes.proceeds_account = str(event.mandate.get("proceeds_account", ""))
 
     def _shift(self, asset: str, qty: Decimal, left: HoldingState, reached: HoldingState) -> None:
@@ -172,12 +174,6 @@ class Case:
         states = self.holdings.get(asset, {})
         counted = (HoldingState.CREDITED, HoldingState.RESERVED, HoldingState.SOLD)
         return sum((states.get(state, ZERO) for state in counted), ZERO)
-
-    @property
-    def affiliates(self) -> frozenset[str]:
-        """The names in the register of affiliates, in small letters: none of them may buy."""
-        register = (self.mandate or {}).get("affiliates") or ()
-        return frozenset(each["name"].casefold() for each in register)
 
     # --- what may be done -----------------------------------------------------------------------------------------
 

@@ -21,12 +21,13 @@ class FrozenPlan:
     revoked: str = ""
     approvals: dict[str, PlanApproved] = field(default_factory=dict)
     raises: list[FloorRaised] = field(default_factory=list)  # of the floor
+    raised_px: Decimal | None = None  # a floor that an approver has set over the plan's own
     lowered: list[Lowered] = field(default_factory=list)  # caps made stricter
 
-    @property
-    def raised_px(self) -> Decimal | None:
-        """A floor that an approver has set over the plan's own."""
-        return max((each.floor_px for each in self.raises), default=None)
+    def raise_floor(self, event: FloorRaised) -> None:
+        """Take a floor that an approver has set; the highest binds."""
+        self.raises.append(event)
+        self.raised_px = max(each.floor_px for each in self.raises)
 
     @property
     def caps(self) -> Caps | None:

@@ -5,8 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from executor.domain.events import Counted, FillRecorded
-from executor.domain.money import ZERO, add
+from executor.domain.money import ZERO, add, less
 
 
 class ChildStatus(StrEnum):
@@ -27,8 +29,10 @@ class ParentStatus(StrEnum):
     ENDED = "ended"  # its window is over with quantity left
 
 
-@dataclass(slots=True)
-class Child:
+_CLOSED = ChildStatus.CLOSED  # asked for at every step; the class looks its members up by name
+
+
+class Child(msgspec.Struct):
     """One child order as the record knows it."""
 
     client_order_id: str
@@ -54,25 +58,34 @@ class Child:
     cum_qty: Decimal = ZERO
     cum_notional: Decimal = ZERO
     cum_fee: Decimal = ZERO
-    trade_ids: set[str] = field(default_factory=set)
+    trade_ids: set[str] = msgspec.field(default_factory=set)
     reserved: tuple[Counted, ...] = ()
     closed_at: datetime | None = None
 
     @property
     def exposure_qty(self) -> Decimal:
         """What this order might still sell."""
-        return ZERO if self.status is ChildStatus.CLOSED else self.qty - self.cum_qty
+        return ZERO if self.status is _CLOSED else self.qty - self.cum_qty
+
+    def book(self, fill: FillRecorded) -> Decimal:
+        """Add one fill; what of the exposure it released."""
+        before = self.exposure_qty
+        self.trade_ids.add(fill.trade_id)
+        self.cum_qty = add(self.cum_qty, fill.qty)
+        self.cum_notional = add(self.cum_notional, fill.notional)
+        self.cum_fee = add(self.cum_fee, fill.fee)
+        return before - self.exposure_qty
 
     def acknowledge(self, venue_order_id: str, venue_status: str) -> None:
         """The venue has the order, under its own id."""
         self.venue_order_id, self.venue_status = venue_order_id, venue_status
-        if self.status is not ChildStatus.CLOSED:
+        if self.status is not _CLOSED:
             self.status = ChildStatus.WORKING
 
     def counted(self) -> dict[str, Decimal]:
         """What stands for this order at the counters of caps: all that was reserved while it is open, then what was
         sold."""
-        if self.status is not ChildStatus.CLOSED:
+        if self.status is not _CLOSED:
             return {each.counter: each.amount for each in self.reserved}
         sold = {"qty": self.cum_qty, "value": self.cum_notional}
         return {each.counter: sold[each.unit] for each in self.reserved}
@@ -93,9 +106,10 @@ class Tally:
         """What left the purse of ``asset``: what was sold, and fees that the venue took in it."""
         return add(self.cum_qty, self.fees.get(asset, ZERO))
 
-    def book(self, fill: FillRecorded) -> None:
-        """Add one fill."""
+    def book(self, fill: FillRecorded, released: Decimal) -> None:
+        """Add one fill, which released so much of the exposure."""
         self.cum_qty = add(self.cum_qty, fill.qty)
         self.notional = add(self.notional, fill.notional)
         self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
         self.fills += 1
+        self.exposure_qty = less(self.exposure_qty, released)

@@ -41,7 +41,7 @@ from executor.domain.events import (
     SliceStarted,
     WaitEscalated,
 )
-from executor.domain.money import ZERO, add, times
+from executor.domain.money import ZERO, add, less, times
 from executor.domain.orders import Child, ChildStatus, ParentStatus, Tally
 from executor.domain.promises import keep_promises
 from executor.errors import InvariantBroken
@@ -54,6 +54,7 @@ class Parent:
         self.created: ParentCreated | None = None
         self.version = 0
         self.status = ParentStatus.CREATED
+        self.finished = False  # true when nothing more will be ordered
         self.status_rule = self.status_reason = ""
         self.epoch, self.owner = 0, ""
         self.arrival_px: Decimal | None = None
@@ -69,6 +70,7 @@ class Parent:
         self.open: dict[str, Child] = {}
         self.total = Tally()
         self.legs: dict[int, Tally] = {}
+        self._leg_qty: dict[int, Decimal] = {}  # what each leg is to sell
         self.routes: dict[tuple[str, str], Tally] = {}  # by venue and method
         self.rounding = ZERO  # sum of px * qty - notional: what venues rounded away on quotes
         self.purses: dict[tuple[str, str], Decimal] = {}  # venue and account: total before our first order
@@ -117,11 +119,6 @@ class Parent:
         """Neither sold nor exposed: what may still be ordered."""
         return self.spec.qty - self.cum_qty - self.exposure_qty
 
-    @property
-    def finished(self) -> bool:
-        """True when nothing more will be ordered."""
-        return self.status in (ParentStatus.COMPLETED, ParentStatus.ENDED)
-
     def counted(self) -> dict[str, Decimal]:
         """What stands at the counter of its case's holding: all of it until it is finished, then what was sold."""
         sold = self.cum_qty + self.exposure_qty if self.finished else self.spec.qty
@@ -130,11 +127,11 @@ class Parent:
     def leg_leaves(self, leg: int) -> Decimal:
         """What leg ``leg`` may still order."""
         tally = self.legs[leg]
-        return Decimal(self.spec.legs[leg]["qty"]) - tally.cum_qty - tally.exposure_qty
+        return self._leg_qty[leg] - tally.cum_qty - tally.exposure_qty
 
     def broken(self, venue: str) -> bool:
         """True while a difference between this venue and the record is unexplained."""
-        return any(name == venue for name, _ in self.breaks)
+        return bool(self.breaks) and any(name == venue for name, _ in self.breaks)
 
     def check_intent(self, intent: ChildIntended) -> None:
         """Raise ``InvariantBroken`` unless this intent keeps every promise of the parent order."""
@@ -156,22 +153,23 @@ class Parent:
         """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
         self.last_at = at
         kind = type(event)
-        if kind is ParentTaken and self.worked_at is not None and self.epoch:
-            self.idle += at - self.worked_at
-        if kind not in _ACTS:
-            self.worked_at = at
         handler = _HANDLERS.get(kind)
         if handler is None:
             raise InvariantBroken(f"{kind.__name__} does not belong into a parent order's stream")
         handler(self, event)
+        if kind not in _ACTS:
+            self.worked_at = at
         self.version += 1
 
     def _on_created(self, event: ParentCreated) -> None:
         self.created = event
         self.legs = {number: Tally() for number in range(len(event.legs))}
+        self._leg_qty = {number: Decimal(leg["qty"]) for number, leg in enumerate(event.legs)}
         self.slices_done = dict.fromkeys(self.legs, 0)
 
     def _on_taken(self, event: ParentTaken) -> None:
+        if self.worked_at is not None and self.epoch:
+            self.idle += self.now - self.worked_at
         if event.epoch != self.epoch + 1:
             raise InvariantBroken(f"epoch {event.epoch} follows {self.epoch}")
         self.epoch, self.owner = event.epoch, event.owner
@@ -227,6 +225,8 @@ class Parent:
         self.open[child.client_order_id] = child
         if child.method == "rfq":
             self.first_quote_at.setdefault(child.venue, child.intended_at)
+        if (child.venue, child.method) not in self.routes:
+            self.routes[child.venue, child.method] = Tally()
         for tally in self._tallies(child):
             tally.children += 1
             tally.exposure_qty = add(tally.exposure_qty, child.qty)
@@ -286,24 +286,18 @@ class Parent:
         self.acts_seen = event.act
 
     def _on_fill(self, event: FillRecorded) -> None:
-        child = self._child(event.client_order_id)
-        if (event.venue, event.trade_id) in self.trades:
+        child, trade = self._child(event.client_order_id), (event.venue, event.trade_id)
+        if trade in self.trades:
             raise InvariantBroken(f"trade {event.trade_id} of {event.venue} is recorded twice")
-        self.trades.add((event.venue, event.trade_id))
-        child.trade_ids.add(event.trade_id)
-        before = child.exposure_qty
-        child.cum_qty = add(child.cum_qty, event.qty)
-        child.cum_notional = add(child.cum_notional, event.notional)
-        child.cum_fee = add(child.cum_fee, event.fee)
-        released = before - child.exposure_qty
+        self.trades.add(trade)
+        released = child.book(event)
         for tally in self._tallies(child):
-            tally.book(event)
-            tally.exposure_qty = add(tally.exposure_qty, -released)
-        self.rounding = add(self.rounding, add(times(event.px, event.qty), -event.notional))
+            tally.book(event, released)
+        self.rounding = add(self.rounding, less(times(event.px, event.qty), event.notional))
         # A fill is a fact and is booked whatever it breaks; the engine halts on a breach.
         if child.cum_qty > child.qty:
             self.breach = f"{child.client_order_id} filled {child.cum_qty}, more than its {child.qty}"
-        elif add(self.cum_qty, self.exposure_qty) > self.spec.qty:
+        elif add(self.total.cum_qty, self.total.exposure_qty) > self.spec.qty:
             self.breach = f"sold and exposed {self.cum_qty + self.exposure_qty}, more than {self.spec.qty}"
         elif event.px < self.spec.floor_px:
             self.breach = f"trade {event.trade_id} at {event.px} is under the floor {self.spec.floor_px}"
@@ -348,25 +342,28 @@ class Parent:
 
     def _set_status(self, status: ParentStatus, rule: str = "", reason: str = "") -> None:
         self.status, self.status_rule, self.status_reason = status, rule, reason
+        self.finished = status is ParentStatus.COMPLETED or status is ParentStatus.ENDED
 
     def _child(self, client_order_id: str) -> Child:
-        if client_order_id not in self.children:
+        child = self.children.get(client_order_id)
+        if child is None:
             raise InvariantBroken(f"no intent was recorded for {client_order_id}")
-        return self.children[client_order_id]
+        return child
 
     def _tallies(self, child: Child) -> tuple[Tally, Tally, Tally]:
-        return self.total, self.legs[child.leg], self.routes.setdefault((child.venue, child.method), Tally())
+        return self.total, self.legs[child.leg], self.routes[child.venue, child.method]
 
     def _close(self, child: Child, outcome: str) -> None:
         released = child.exposure_qty
         child.status, child.outcome, child.closed_at = ChildStatus.CLOSED, outcome, self.last_at
         self.open.pop(child.client_order_id, None)
-        for tally in self._tallies(child):
-            tally.exposure_qty = add(tally.exposure_qty, -released)
+        if released:
+            for tally in self._tallies(child):
+                tally.exposure_qty = less(tally.exposure_qty, released)
 
 
 # What people did is written down by the next owner before it takes over: the time until then was idle all the same.
-_ACTS = (ChildSettled, BreakExplained, ParentResumed, ActRefused)
+_ACTS = frozenset({ChildSettled, BreakExplained, ParentResumed, ActRefused})
 _HANDLERS: dict[type, Callable[[Parent, Any], None]] = {
     ParentCreated: Parent._on_created,
     ParentTaken: Parent._on_taken,

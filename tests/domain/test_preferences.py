@@ -84,8 +84,7 @@ def test_a_rule_that_cannot_be_asked_for(changes: dict[str, Any], who: str, why:
 
 def test_an_affiliate_cannot_be_preferred() -> None:
     made = approved()
-    assert made.mandate is not None
-    made.mandate["affiliates"] = [{"name": "ALPHA", "relation": "sister"}]
+    made.affiliates = frozenset({"alpha"})
     assert "stands in the register" in made.refuse_proposal(asked(values()))
 
 
