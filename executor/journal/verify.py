@@ -16,7 +16,7 @@ from executor.domain.parent import Parent
 from executor.errors import RecordBroken
 from executor.journal.checkpoint import Checkpoint, origin
 from executor.journal.leaves import Run, Turn
-from executor.journal.line import Line, decode, time_text
+from executor.journal.line import Line, canonical, decode, time_text
 from executor.journal.note import PLAIN, Note, VerifierKey
 from executor.journal.tree import Frontier, leaf_hash
 
@@ -30,7 +30,6 @@ _LOOSE = (
     "LEFT JOIN leaves l ON l.seq = e.seq WHERE l.seq IS NULL ORDER BY e.seq"
 )
 _EARLIER = "SELECT line FROM events WHERE stream = ? AND version < ? ORDER BY version"
-_canonical = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(slots=True)
@@ -211,7 +210,7 @@ class _Check:
             line = decode(stored.line)
         except RecordBroken as error:
             raise stored.bad(str(error)) from None
-        if _canonical.encode(msgspec.json.decode(stored.line)) != stored.line.encode():
+        if canonical(msgspec.json.decode(stored.line)) != stored.line.encode():
             raise stored.bad("it is not canonical JSON")
         columns = (line.stream, line.version, line.case_id, line.kind, time_text(line.at))
         if columns != (stored.stream, stored.version, stored.case_id, stored.kind, stored.at):

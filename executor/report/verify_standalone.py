@@ -36,8 +36,14 @@ def spell(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
+def ordered(value: Any) -> Any:
+    if isinstance(value, dict):  # RFC 8785 orders keys by their UTF-16 units
+        return {key: ordered(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    return [ordered(each) for each in value] if isinstance(value, list) else value
+
+
 def canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(ordered(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def plus(p: Any, q: Any) -> Any:

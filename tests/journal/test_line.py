@@ -23,7 +23,8 @@ from executor.domain.events import (
 )
 from executor.domain.settlement_events import SettlementEvent
 from executor.errors import RecordBroken
-from executor.journal.line import Line, decode, encode, time_text
+from executor.journal.line import Line, canonical, decode, encode, time_text
+from executor.report import verify_standalone
 from tests.domain.events_made import AT, created, filled, intended
 
 D = Decimal
@@ -67,6 +68,15 @@ def test_the_bytes_are_canonical_json(one: Line) -> None:
     """RFC 8785, against another implementation: what is hashed here can be hashed by anyone."""
     text = encode(one)
     assert text.encode() == rfc8785.dumps(json.loads(text))
+
+
+def test_keys_stand_in_the_order_of_their_utf_16_units() -> None:
+    """RFC 8785, section 3.2.3. What lies beyond U+FFFF is two units of its own and comes before U+E000. The file that a
+    stranger runs asks for the same order."""
+    keys = ["\ue000", "\U00010000", "\uff21", "\u8bc1", "b"]
+    table = {key: [dict.fromkeys(keys, 1)] for key in keys}
+    assert canonical(table) == rfc8785.dumps(table) == verify_standalone.canonical(table)
+    assert list(json.loads(canonical(table))) == ["b", "\u8bc1", "\U00010000", "\ue000", "\uff21"]
 
 
 @pytest.mark.parametrize(
