@@ -13,7 +13,7 @@ from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
 from executor.domain.control import Hold, HoldAction, plan_scope
 from executor.domain.events import ControlCleared, ControlSet
 from executor.domain.reservation import Reservation
-from executor.errors import JournalFailed
+from executor.errors import JournalFailed, Stopped
 from executor.journal.line import Line, decode, encode, time_text
 from executor.journal.people import People
 from executor.journal.sold import Sold
@@ -33,7 +33,9 @@ class Journal:
         self.people = People(store)
         self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
         self._waiting: list[tuple[Append, asyncio.Future[None]]] = []
-        self._flusher: asyncio.Task[None] | None = None
+        self._writing = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
         self._failure: JournalFailed | None = None
 
     async def append(
@@ -50,39 +52,55 @@ class Journal:
         if self._failure is not None:
             raise self._failure
         append = Append([row_of(line) for line in lines], scopes, _holds(lines), reserve, expects or {})
-        durable = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        durable = loop.create_future()
         self._waiting.append((append, durable))
-        if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush(), name="journal")
+        if not self._writing:
+            self._writing = True
+            self._quiet.clear()
+            loop.call_soon(self._begin, loop)  # not at once: whoever else is awake now goes with the same commit
         # Who is cancelled here ends only the waiting: the write itself always runs to its end.
         await durable
 
-    async def _flush(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._commit(batch)
-        finally:
-            self._flusher = None
-
-    async def _commit(self, batch: list[tuple[Append, asyncio.Future[None]]]) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit everything that waits."""
+        batch, self._waiting = self._waiting, []
         appends = [append for append, _ in batch]
+        if not batch:
+            self._writing = False
+            self._quiet.set()
+        elif self._thread is None:
+            self._end(loop, batch, self._commit(appends))
+        else:
+            self._thread.submit(
+                lambda: loop.call_soon_threadsafe(self._end, loop, batch, self._commit(appends)),
+            )
+
+    def _commit(self, appends: Sequence[Append]) -> Sequence[Stopped | None] | JournalFailed:
         try:
-            if self._thread is None:
-                answers = self._store.commit(appends)
-            else:
-                answers = await asyncio.get_running_loop().run_in_executor(self._thread, self._store.commit, appends)
+            return self._store.commit(appends)
+        except JournalFailed as failure:
+            return failure
         except Exception as error:
-            unforeseen = f"the journal failed in a way that was not foreseen: {type(error).__name__}: {error}"
-            failure = error if isinstance(error, JournalFailed) else JournalFailed(unforeseen)
+            return JournalFailed(f"the journal failed in a way that was not foreseen: {type(error).__name__}: {error}")
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: list[tuple[Append, asyncio.Future[None]]],
+        answers: Sequence[Stopped | None] | JournalFailed,
+    ) -> None:
+        """Tell all who waited, and go on with those who came meanwhile."""
+        if isinstance(answers, JournalFailed):
             # Whether the disk holds any of it is not known: nobody may go on as if it did.
-            self._failure = failure
-            for _, durable in batch + self._waiting:
-                _settle(durable, failure)
-            self._waiting = []
-            return
-        for (_, durable), refused in zip(batch, answers, strict=True):
-            _settle(durable, refused)
+            self._failure = answers
+            batch, self._waiting = batch + self._waiting, []
+            for _, durable in batch:
+                _settle(durable, answers)
+        else:
+            for (_, durable), refused in zip(batch, answers, strict=True):
+                _settle(durable, refused)
+        self._begin(loop)
 
     def read(self, stream: str, after: int = 0) -> Iterator[Line]:
         """The events of ``stream`` after version ``after``."""
@@ -102,8 +120,7 @@ class Journal:
 
     async def aclose(self) -> None:
         """Wait for what is being written, then close the store."""
-        while self._flusher is not None:
-            await asyncio.shield(self._flusher)
+        await self._quiet.wait()
         if self._thread is not None:
             self._thread.shutdown()
         try:
