@@ -5,9 +5,10 @@ appends gather and go with the next, so that many parent orders share the cost o
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
 from executor.domain.control import Hold, HoldAction, plan_scope
@@ -145,31 +146,32 @@ def row_of(line: Line) -> Row:
     return Row(line.stream, line.version, line.case_id, line.kind, text[_AT], text)
 
 
-def _void(plans: Sequence[str], who: str, why: str, line: Line) -> dict[str, Hold | None]:
+def _set(line: Line, event: ControlSet) -> dict[str, Hold | None]:
+    action = HoldAction(event.action)
+    return {event.scope: Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))}
+
+
+def _void(line: Line, plans: Sequence[str], who: str, why: str) -> dict[str, Hold | None]:
     """No order under these plans any more, from the transaction that records why."""
     scopes = [plan_scope(plan) for plan in plans]
     return {scope: Hold(scope, HoldAction.KILL, True, who, why, time_text(line.at)) for scope in scopes}
 
 
-_CHANGES_HOLDS = (ControlSet, ControlCleared, PlanRevoked, KeyRevoked, PlanApproved)
+# What an event does to the stop controls.
+_CHANGES: dict[type, Callable[[Line, Any], dict[str, Hold | None]]] = {
+    ControlSet: _set,
+    ControlCleared: lambda _, event: {event.scope: None},
+    PlanRevoked: lambda line, event: _void(line, [event.plan_hash], event.who, f"plan revoked: {event.why}"),
+    KeyRevoked: lambda line, event: _void(line, event.voids, event.who, f"key of {event.person} revoked: {event.why}"),
+    PlanApproved: lambda _, event: {plan_scope(event.plan_hash): None} if event.restores else {},
+}
 
 
 def _holds(lines: Sequence[Line]) -> dict[str, Hold | None]:
-    """What these events do to the stop controls."""
+    """What these events do to the stop controls, the last word on each scope."""
     changes: dict[str, Hold | None] = {}
     for line in lines:
-        event = line.event
-        if not isinstance(event, _CHANGES_HOLDS):
-            continue
-        if isinstance(event, ControlSet):
-            action = HoldAction(event.action)
-            changes[event.scope] = Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))
-        elif isinstance(event, ControlCleared):
-            changes[event.scope] = None
-        elif isinstance(event, PlanRevoked):
-            changes |= _void([event.plan_hash], event.who, f"plan revoked: {event.why}", line)
-        elif isinstance(event, KeyRevoked):
-            changes |= _void(event.voids, event.who, f"key of {event.person} revoked: {event.why}", line)
-        elif isinstance(event, PlanApproved) and event.restores:
-            changes[plan_scope(event.plan_hash)] = None
+        change = _CHANGES.get(type(line.event))
+        if change is not None:
+            changes |= change(line, line.event)
     return changes
