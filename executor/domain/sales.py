@@ -12,12 +12,13 @@ of quotes, of which there are few, and a list of the last minutes.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from operator import itemgetter
+from typing import Any
 
 import msgspec
 
@@ -167,25 +168,16 @@ class Sales:
 
     def apply(self, news: News) -> None:
         """Take one event in, once."""
-        event, at = news.event, news.at
+        event = news.event
+        if news.at > self._newest:
+            self._newest = news.at
         if isinstance(event, Created):
             self.sellers[news.stream] = Seller(event.parent_id, event.asset)
-        seller = self.sellers[news.stream]
-        if news.version <= seller.version:
             return
-        seller.version = news.version
-        if at > self._newest:
-            self._newest = at
-        if isinstance(event, Sent):
-            self._send(seller, event, at)
-        elif isinstance(event, Filled):
-            self._fill(seller, event, at)
-        elif isinstance(event, _Ended) or (isinstance(event, Resolved) and not event.found):
-            self._end(seller, event.client_order_id, at)
-        elif isinstance(event, PursesSeen):
-            self._read(news.stream, seller, event, at)
-        elif isinstance(event, Finished):
-            seller.finished_at = at
+        seller = self.sellers[news.stream]
+        if news.version > seller.version:
+            seller.version = news.version
+            _APPLY[type(event)](self, seller, event, news)
 
     def read_by(self, stream: str, asset: str, began: datetime, ended: datetime) -> None:
         """A parent order whose own stream is not taken in has read its purses."""
@@ -193,11 +185,15 @@ class Sales:
             self.readings[stream] = Reading(asset, began, ended)
             self._fresh.append(stream)
 
-    def _read(self, stream: str, seller: Seller, event: PursesSeen, at: datetime) -> None:
-        self.read_by(stream, seller.asset, event.began_at or at, event.ended_at or at)
-        self.readings[stream].totals |= {(event.venue, account): total for account, total in event.totals.items()}
+    def _read(self, seller: Seller, event: PursesSeen, news: News) -> None:
+        self.read_by(news.stream, seller.asset, event.began_at or news.at, event.ended_at or news.at)
+        self.readings[news.stream].totals |= {(event.venue, account): total for account, total in event.totals.items()}
 
-    def _send(self, seller: Seller, event: Sent, at: datetime) -> None:
+    def _finish(self, seller: Seller, _: Finished, news: News) -> None:
+        seller.finished_at = news.at
+
+    def _send(self, seller: Seller, event: Sent, news: News) -> None:
+        at = news.at
         seller.open[event.client_order_id] = (event.venue, event.method)
         if event.method == "rfq":
             seller.quotes.add(event.client_order_id)
@@ -207,8 +203,13 @@ class Sales:
                 if at <= reading.ended:
                     reading.crossed[event.venue] += 1
 
-    def _end(self, seller: Seller, client_order_id: str, at: datetime) -> None:
-        venue, _ = seller.open.pop(client_order_id, ("", ""))
+    def _resolve(self, seller: Seller, event: Resolved, news: News) -> None:
+        if not event.found:
+            self._end(seller, event, news)
+
+    def _end(self, seller: Seller, event: _Ended | Resolved, news: News) -> None:
+        at = news.at
+        venue, _ = seller.open.pop(event.client_order_id, ("", ""))
         if not venue:
             return
         self._ended[seller.asset, venue].append(at)
@@ -217,7 +218,8 @@ class Sales:
                 if at <= reading.began:
                     reading.crossed[venue] -= 1
 
-    def _fill(self, seller: Seller, event: Filled, at: datetime) -> None:
+    def _fill(self, seller: Seller, event: Filled, news: News) -> None:
+        at = news.at
         method = "rfq" if event.client_order_id in seller.quotes else "book"
         route = (seller.asset, event.venue, method)
         taken = add(event.qty, event.fee) if event.fee_asset == seller.asset else event.qty
@@ -329,6 +331,16 @@ class Sales:
             route = (reading.asset, venue, method)
             since = add(since, add(self.sold.get(route, ZERO), -reading.sold.get(route, ZERO)))
         return since
+
+
+_APPLY: dict[type, Callable[[Sales, Seller, Any, News], None]] = {
+    PursesSeen: Sales._read,
+    Sent: Sales._send,
+    Filled: Sales._fill,
+    **dict.fromkeys((Closed, Rejected, NotSent, Settled), Sales._end),
+    Resolved: Sales._resolve,
+    Finished: Sales._finish,
+}
 
 
 def _cut(times: list[datetime], before: datetime) -> int:
