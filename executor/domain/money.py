@@ -36,18 +36,14 @@ def round_down(value: Decimal, step: Decimal) -> Decimal:
 
 def round_up(value: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of ``step`` that is not below ``value``: a sell limit rounds up, never under the floor."""
-    return EXACT.minus(EXACT.multiply(_steps(EXACT.minus(value), step), step))
-
-
-def _steps(value: Decimal, step: Decimal) -> Decimal:
     # A quotient of limited digits could round up over a whole number; whole steps and what is left over cannot.
-    steps = EXACT.divide_int(value, step)
-    return EXACT.subtract(steps, ONE) if EXACT.multiply(steps, step) > value else steps
+    whole = EXACT.multiply(EXACT.divide_int(value, step), step)
+    return EXACT.add(whole, step) if whole < value else whole
 
 
 def multiples(value: Decimal, step: Decimal) -> int:
     """How many steps cover ``value``: the last one may be a part. (``-(-a // b)`` does not: Decimal cuts to zero.)"""
-    return -int(_steps(EXACT.minus(value), step))
+    return int(EXACT.divide_int(round_up(value, step), step))
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

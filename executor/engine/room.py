@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from types import MappingProxyType
 
+from msgspec import structs
+
 from executor.domain.caps import Limit
 from executor.domain.money import EXACT, RATIO, ZERO, plain
 from executor.strategy.route import Offer
@@ -75,5 +77,5 @@ def fitted(offers: Sequence[Offer], rooms: Rooms, order_value: Decimal | None) -
         instrument = offer.instrument
         if order_value is not None and order_value < instrument.max_notional:
             instrument = replace(instrument, max_notional=order_value)
-        found.append(offer._replace(free_qty=free, instrument=instrument))
+        found.append(structs.replace(offer, free_qty=free, instrument=instrument))
     return found

@@ -8,13 +8,16 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from adapters.venue import Book, Instrument, TimeInForce
 from executor.domain.money import ONE, ZERO, round_down, round_up
 
+_GTC, _IOC, _FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
 
-class Offer(NamedTuple):
+
+class Offer(msgspec.Struct, frozen=True):
     """What one venue offers at this moment. ``free_qty`` is what its order account can deliver now, base units."""
 
     venue: str
@@ -24,7 +27,7 @@ class Offer(NamedTuple):
     time_in_force: frozenset[TimeInForce]
 
 
-class Route(NamedTuple):
+class Route(msgspec.Struct, frozen=True):
     """One child order to send."""
 
     venue: str
@@ -43,14 +46,12 @@ class NoRoute:
 
 def smallest_child(offers: Sequence[Offer], min_notional: Decimal, limit_px: Decimal) -> Decimal:
     """A quantity that every venue takes at any price from ``limit_px`` up: the least that may ever be left over."""
-    needs = [
-        max(
-            offer.instrument.min_qty,
-            round_up(max(offer.instrument.min_notional, min_notional) / limit_px, offer.instrument.step_size),
-        )
-        for offer in offers
-    ]
-    return max(needs, default=ZERO)
+    least = ZERO
+    for offer in offers:
+        instrument = offer.instrument
+        worth = max(instrument.min_notional, min_notional) / limit_px
+        least = max(least, instrument.min_qty, round_up(worth, instrument.step_size))
+    return least
 
 
 def largest_child(instrument: Instrument, px: Decimal) -> Decimal:
@@ -67,12 +68,16 @@ def route(
     if not offers:
         return NoRoute("market", "no venue shows a usable book")
     least = smallest_child(offers, min_notional, limit_px)
-    cleared = _clear_purses(due, leaves, offers, least, limit_px)
-    ordered = sum((piece.qty for piece in cleared), ZERO)
-    others = [offer for offer in offers if offer.venue not in {piece.venue for piece in cleared}]
+    stocks = {offer.venue: _stock(offer, leaves) for offer in offers}
+    cleared: list[Route] = []
+    if due >= leaves or min(stocks.values()) < 2 * least:
+        cleared = _clear_purses(due, leaves, offers, least, limit_px)
+    ordered, others = ZERO, list(offers)
+    for piece in cleared:
+        ordered += piece.qty
+        others = [offer for offer in others if offer.venue != piece.venue]
     budget = min(due - ordered, leaves - ordered - least)
-    swept = _sweep_children(budget, leaves, others, least, limit_px) if budget >= least else []
-    routes = cleared + swept
+    routes = cleared + (_sweep_children(budget, leaves, others, stocks, least, limit_px) if budget >= least else [])
     if routes:
         return routes
     if not any(_above(offer, limit_px) for offer in offers):
@@ -97,11 +102,17 @@ def _clear_purses(
 
 
 def _sweep_children(
-    budget: Decimal, leaves: Decimal, offers: Sequence[Offer], least: Decimal, limit_px: Decimal
+    budget: Decimal,
+    leaves: Decimal,
+    offers: Sequence[Offer],
+    stocks: Mapping[str, Decimal],
+    least: Decimal,
+    limit_px: Decimal,
 ) -> list[Route]:
-    shares = {offer.venue: min(_share(offer, budget, leaves), _stock(offer, leaves) - least) for offer in offers}
+    rooms = {offer.venue: min(_room(offer), stocks[offer.venue] - least) for offer in offers}
+    shares = {offer.venue: min(_share(offer, budget, leaves), rooms[offer.venue]) for offer in offers}
     taken, lowest = _sweep(budget, offers, shares, limit_px)
-    return _children(budget, taken, lowest, offers, leaves, least, limit_px)
+    return _children(budget, taken, lowest, offers, rooms, least, limit_px)
 
 
 def _stock(offer: Offer, leaves: Decimal) -> Decimal:
@@ -126,45 +137,42 @@ def _share(offer: Offer, due: Decimal, leaves: Decimal) -> Decimal:
     """The most of ``due`` that this venue may take. Coins lie where they are credited: a venue that holds a third of
     what is left to sell gets a third of each slice, so that none is left alone with its coins at the end. Where more
     is credited than must be sold, the shares overlap and the best net price decides."""
-    wanted = due * offer.free_qty / leaves if offer.free_qty < leaves else due
-    return min(wanted, _room(offer))
+    return due * offer.free_qty / leaves if offer.free_qty < leaves else due
 
 
 def _sweep(
     budget: Decimal, offers: Sequence[Offer], shares: Mapping[str, Decimal], limit_px: Decimal
 ) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
     """How much of ``budget`` each venue gets, and the lowest price used there."""
-    # Every book is sorted already: merged, no more levels are looked at than are used.
-    levels = heapq.merge(*(_net_levels(offer, limit_px) for offer in offers), key=lambda item: (-item[0], item[1]))
-    room = dict(shares)
     taken: dict[str, Decimal] = {}
     lowest: dict[str, Decimal] = {}
-    left = budget
-    for _, venue, px, qty in levels:
-        part = min(qty, left, room[venue])
-        if part <= 0:
-            continue
+    # Every book is sorted already: merged, no more levels are looked at than are used.
+    for _, venue, px, qty in heapq.merge(*[_net_levels(offer, shares[offer.venue], limit_px) for offer in offers]):
+        part = min(qty, budget)
         taken[venue] = taken.get(venue, ZERO) + part
         lowest[venue] = px
-        room[venue] -= part
-        left -= part
-        if left == 0:
+        budget -= part
+        if not budget:
             break
     return taken, lowest
 
 
-def _net_levels(offer: Offer, limit_px: Decimal) -> Iterator[tuple[Decimal, str, Decimal, Decimal]]:
-    """The bids from ``limit_px`` up, best first: net price, venue, price, quantity."""
+def _net_levels(offer: Offer, share: Decimal, limit_px: Decimal) -> Iterator[tuple[Decimal, str, Decimal, Decimal]]:
+    """The bids from ``limit_px`` up, best first, as far as ``share`` goes: what sorts them (the net price, negated),
+    venue, price, quantity."""
     kept = ONE - offer.instrument.taker_fee
-    for level in offer.book.bids:
-        if level.px < limit_px:
+    for px, qty in offer.book.bids:
+        if px < limit_px or share <= ZERO:
             return
-        yield level.px * kept, offer.venue, level.px, level.qty
+        part = min(qty, share)
+        if part > ZERO:
+            share -= part
+            yield -(px * kept), offer.venue, px, part
 
 
 def _room(offer: Offer) -> Decimal:
-    best = offer.book.bids[0].px if offer.book.bids else ONE
-    return min(largest_child(offer.instrument, best), round_down(offer.free_qty, offer.instrument.step_size))
+    """The largest order that the venue takes at its best bid."""
+    return largest_child(offer.instrument, offer.book.bids[0].px if offer.book.bids else ONE)
 
 
 def _children(
@@ -172,25 +180,27 @@ def _children(
     taken: dict[str, Decimal],
     lowest: dict[str, Decimal],
     offers: Sequence[Offer],
-    leaves: Decimal,
+    rooms: Mapping[str, Decimal],
     least: Decimal,
     limit_px: Decimal,
 ) -> list[Route]:
     """One IOC order a venue. A share too small to send is given to the venue with the largest share, if it has room."""
     offer_of = {offer.venue: offer for offer in offers}
     by_share = sorted(taken, key=lambda venue: (-taken[venue], venue))
-    spare = sum((taken[venue] for venue in by_share if taken[venue] < least), ZERO)
+    spare = ZERO
+    for venue in by_share:
+        if taken[venue] < least:
+            spare += taken[venue]
     routes = []
     for venue in by_share:
         offer = offer_of[venue]
-        if TimeInForce.IOC not in offer.time_in_force:
+        if _IOC not in offer.time_in_force:
             continue
-        qty = min(taken[venue] + spare, _room(offer), _stock(offer, leaves) - least, budget)
-        qty = round_down(qty, offer.instrument.step_size)
+        qty = round_down(min(taken[venue] + spare, rooms[venue], budget), offer.instrument.step_size)
         if qty < least:
             continue
         spare = max(ZERO, spare - max(ZERO, qty - taken[venue]))
-        routes.append(Route(venue, qty, _limit(offer.instrument, lowest[venue], limit_px), TimeInForce.IOC))
+        routes.append(Route(venue, qty, _limit(offer.instrument, lowest[venue], limit_px), _IOC))
         budget -= qty
     return routes
 
@@ -198,7 +208,7 @@ def _children(
 def _whole(qty: Decimal, offer: Offer, limit_px: Decimal) -> Route | None:
     """One fill-or-kill order for ``qty``; ``None`` if the venue cannot take or does not show that much."""
     instrument = offer.instrument
-    if TimeInForce.FOK not in offer.time_in_force:
+    if _FOK not in offer.time_in_force:
         return None
     taken, lowest = _sweep(qty, [offer], {offer.venue: _room(offer)}, limit_px)
     if taken.get(offer.venue, ZERO) != qty:
@@ -206,7 +216,7 @@ def _whole(qty: Decimal, offer: Offer, limit_px: Decimal) -> Route | None:
     px = _limit(instrument, lowest[offer.venue], limit_px)
     if qty < instrument.min_qty or qty * px < instrument.min_notional or qty * px > instrument.max_notional:
         return None
-    return Route(offer.venue, qty, px, TimeInForce.FOK)
+    return Route(offer.venue, qty, px, _FOK)
 
 
 def _net_bid(offer: Offer) -> Decimal:
@@ -226,16 +236,16 @@ def resting(
     left = min(due, leaves - least)
     routes = []
     for offer in sorted(offers, key=_net_ask, reverse=True):
-        if not offer.book.asks or TimeInForce.GTC not in offer.time_in_force:
+        if not offer.book.asks or _GTC not in offer.time_in_force:
             continue
         px = _limit(offer.instrument, offer.book.asks[0].px, limit_px)
         if offer.instrument.max_px is not None and px > offer.instrument.max_px:
             continue
         room = min(largest_child(offer.instrument, px), _stock(offer, leaves) - least)
-        qty = min(left, _share(offer, due, leaves), room)
+        qty = min(left, _share(offer, due, leaves), _room(offer), room)
         qty = round_down(max(qty, ZERO), offer.instrument.step_size)
         if qty >= least:
-            routes.append(Route(offer.venue, qty, px, TimeInForce.GTC))
+            routes.append(Route(offer.venue, qty, px, _GTC))
             left -= qty
     return routes
 

@@ -6,18 +6,18 @@ whole multiples of ``lot`` that add up to the leg exactly; the last slice takes 
 
 import hashlib
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import overload
+
+import msgspec
 
 from executor.domain.money import ONE, ZERO, round_down
 from executor.domain.plan import TwapLeg
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """A scheduled portion. ``target_qty`` is what the leg should have sold once this slice is done."""
 
     number: int  # from 1
@@ -38,19 +38,13 @@ class Schedule(Sequence[Slice]):
     """The leg's slices in order, each made when it is asked for: what is kept of a slice is one number."""
 
     def __init__(self, leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> None:
-        self._leg = leg
+        self._count = slice_count(leg, duration_s)
         self._starts_at = starts_at
-        self._lot = lot
-        self._seed = seed
-        count = slice_count(leg, duration_s)
-        self._turn = timedelta(seconds=duration_s) / count
-        self._turn_us = self._turn // timedelta(microseconds=1)
-        # The sum of the sizes' weights up to each slice, in whole units of ``_unit``, which all weights are.
-        self._unit = Decimal(1).scaleb(-_DIGITS) * _grain(leg.size_jitter)
-        whole, jitter = int(ONE / self._unit), int(leg.size_jitter / _grain(leg.size_jitter))
-        weights = (whole + jitter * (2 * u - _SCALE) for u in (_draw(f"{seed}/size", n) for n in range(count)))
-        self._sums = list(itertools.accumulate(weights, initial=0))
-        self._count = count
+        self._turn = timedelta(seconds=duration_s) / self._count
+        self._late = f"{seed}/time"
+        most_us = self._turn // timedelta(microseconds=1) * leg.time_jitter
+        self._late_us = most_us.scaleb(-_DIGITS)  # for each unit of a draw
+        self._reached = list(_reached(leg, self._count, lot, seed))
 
     def __len__(self) -> int:
         return self._count
@@ -63,18 +57,22 @@ class Schedule(Sequence[Slice]):
         if isinstance(index, slice):
             return tuple(self[place] for place in range(*index.indices(self._count)))
         place = index if 0 <= index < self._count else range(self._count)[index]
-        late = Decimal(_draw(f"{self._seed}/time", place)).scaleb(-_DIGITS)
-        delay = timedelta(microseconds=int(self._turn_us * self._leg.time_jitter * late))
-        reached = self._reached(place + 1)
-        return Slice(place + 1, self._starts_at + self._turn * place + delay, reached - self._reached(place), reached)
+        delay = timedelta(microseconds=int(self._late_us * _draw(self._late, place)))
+        before, reached = self._reached[place], self._reached[place + 1]
+        return Slice(place + 1, self._starts_at + self._turn * place + delay, reached - before, reached)
 
-    def _reached(self, number: int) -> Decimal:
-        """What the leg should have sold after slice ``number``."""
-        leg = self._leg
-        if number in (0, self._count):
-            return leg.qty if number else ZERO
-        weight, total = self._sums[number] * self._unit, self._sums[-1] * self._unit
-        return round_down(leg.qty * weight / total, self._lot)
+
+def _reached(leg: TwapLeg, count: int, lot: Decimal, seed: int) -> Iterator[Decimal]:
+    """What the leg should have sold before the first slice and after each."""
+    # Weights are whole numbers: one is ``whole``, and a size lies up to its jitter above or below.
+    grain = ONE.scaleb(min(0, leg.size_jitter.as_tuple().exponent))  # type: ignore[arg-type]
+    whole, jitter = int(_SCALE / grain), int(leg.size_jitter / grain)
+    key = f"{seed}/size"
+    sums = list(itertools.accumulate([whole + jitter * (2 * _draw(key, n) - _SCALE) for n in range(count)]))
+    yield ZERO
+    for weight in sums[:-1]:
+        yield round_down(leg.qty * weight / sums[-1], lot)
+    yield leg.qty
 
 
 def schedule(leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> Schedule:
@@ -87,7 +85,7 @@ def due_qty(leg: TwapLeg, piece: Slice, sold_or_exposed: Decimal) -> Decimal:
     """What slice ``piece`` should try to sell: its own part and what earlier ones missed, but never more than
     ``catch_up`` times its own size: a stall is made good over many slices, not in a burst."""
     behind = piece.target_qty - sold_or_exposed
-    if behind <= 0:
+    if behind <= ZERO:
         return ZERO
     return min(behind, leg.catch_up * piece.qty)
 
@@ -101,8 +99,3 @@ def _draw(key: str, index: int) -> int:
     digest = hashlib.sha256(f"{key}/{index}".encode()).digest()
     drawn: int = int.from_bytes(digest[:8], "big") % _SCALE
     return drawn
-
-
-def _grain(share: Decimal) -> Decimal:
-    """The decimal unit of which ``share`` and one are whole multiples."""
-    return ONE.scaleb(min(0, share.as_tuple().exponent))  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import structs
 
 from adapters.clock import SystemClock
 from adapters.hashkey import HashKey
@@ -640,7 +641,7 @@ def test_requirement_12_an_order_between_two_ticks_is_refused_before(
     routed = legs.route
 
     def between(*given: Any, **named: Any) -> list[Route]:
-        return [each._replace(limit_px=each.limit_px + Decimal("0.001")) for each in routed(*given, **named)]
+        return [structs.replace(each, limit_px=each.limit_px + Decimal("0.001")) for each in routed(*given, **named)]
 
     monkeypatch.setattr(legs, "route", between)
     journal = tmp_path / "journal.sqlite"
