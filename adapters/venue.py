@@ -25,7 +25,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from adapters.venue_hours import Hours as Hours
 from adapters.venue_quotes import Quote as Quote
@@ -155,15 +157,14 @@ class Instrument:
     max_below_reference: Decimal | None = None
 
 
-class Level(NamedTuple):
-    """One price of a book. A tuple, since books are read by the thousand."""
+class Level(msgspec.Struct, frozen=True):
+    """One price of a book."""
 
     px: Decimal
     qty: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(msgspec.Struct, frozen=True):
     """Aggregated book; bids descending, asks ascending. ``changed_at`` is the venue's own time of the last change,
     ``None`` where the venue does not state one; ``received_at`` is ours."""
 
@@ -174,8 +175,7 @@ class Book:
     changed_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(msgspec.Struct, frozen=True):
     """A limit order to sell. There are no market orders: every order carries ``limit_px``.
 
     ``not_after``: it is not signed after this moment of our clock (``NotSent`` instead). A process that was frozen
@@ -190,7 +190,7 @@ class NewOrder:
     not_after: datetime | None = None
 
 
-class OrderRef(NamedTuple):
+class OrderRef(msgspec.Struct, frozen=True):
     """Names one order at a venue: by our id, and by the venue's where we have learnt it."""
 
     client_order_id: str
@@ -198,8 +198,7 @@ class OrderRef(NamedTuple):
     venue_order_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReport:
+class OrderReport(msgspec.Struct, frozen=True):
     """What the venue says of one order. ``cum_qty`` and ``avg_px`` are ``None`` where this answer does not state them
     (OSL v4 documents neither name): a missing number is never a zero. ``raw_status`` is the venue's own word."""
 
@@ -213,8 +212,7 @@ class OrderReport:
     avg_px: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(msgspec.Struct, frozen=True):
     """One execution. ``notional`` is the money the venue states for it, before the fee: ``px * qty`` on a book; on a
     quote the settlement amount, which the venue has rounded. ``trade_id`` is unique per venue."""
 
@@ -230,8 +228,7 @@ class Fill:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(msgspec.Struct, frozen=True):
     """``account`` is the venue's word for the purse (``trading``, ``custody``, ``exchange``, ``brokerage``)."""
 
     account: str

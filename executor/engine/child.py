@@ -4,10 +4,10 @@ can be filled and every fill that the venue counts is in the record."""
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
 import structlog
 
 from adapters.clock import Clock
@@ -58,8 +58,7 @@ _POLLS_PER_CANCEL = 5  # looks at a live order between two requests to cancel it
 _STOPPING = (RejectReason.NOT_ALLOWED, RejectReason.NOT_CONFIGURED, RejectReason.INVALID, RejectReason.OTHER)
 
 
-@dataclass(frozen=True, slots=True)
-class BookOrder:
+class BookOrder(msgspec.Struct, frozen=True):
     """A book order that the strategy wants."""
 
     leg: int

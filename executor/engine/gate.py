@@ -4,7 +4,6 @@ Asked by the log that writes intents, not by whoever wants an order, so that nob
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -37,8 +36,7 @@ Used = Callable[[Sequence[str]], dict[str, Decimal]]
 """Reads what stands at counters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True):
     """An intent as it may be written: with what it reserves, and the streams that must not have changed since."""
 
     intent: ChildIntended

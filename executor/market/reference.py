@@ -7,12 +7,13 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+import msgspec
+
 from executor.domain.money import EXACT, plain
 from executor.domain.price_rules import ReferenceTerms as ReferenceTerms
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePrice:
+class SourcePrice(msgspec.Struct, frozen=True):
     """What one source said, and when, by its own clock or ours."""
 
     source: str

@@ -1,10 +1,10 @@
 """The OSL adapter against the mocked OSL where the common conformance cases do not reach."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.venue import Unknown
 from executor.engine.virtual_time import run_virtual

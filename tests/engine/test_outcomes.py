@@ -2,11 +2,11 @@
 
 Whatever the venue answers, the record ends equal to the venue's own books."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.clock import LoopClock
 from adapters.venue import (

@@ -1,12 +1,12 @@
 """Two parent orders that sell by quote at one venue whose ledger names no quotes: a trade is nobody's but its own's."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.clock import LoopClock
 from adapters.venue import Fill, Quote, Rejected, RejectReason, Unknown

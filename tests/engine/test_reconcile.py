@@ -2,13 +2,13 @@
 that venue and no other, and is gone for good once a person has explained it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from adapters.mock.exchange import MockOrder
 from adapters.venue import Fill, NotSent, OrderRef, OrderReport, Venue

@@ -85,7 +85,7 @@ CASES: list[tuple[str, Plan, VenueFacts]] = [
     ("pair: alpha does not list BTCUSD", plan(), replace(FACTS, instrument=None)),
     ("pair: BTCUSD at alpha is not open: maintenance", plan(), replace(FACTS, instrument=CLOSED)),
     ("market: no venue shows a bid", plan(), replace(FACTS, book=None)),
-    ("market: no venue shows a bid", plan(), replace(FACTS, book=replace(BOOK, bids=()))),
+    ("market: no venue shows a bid", plan(), replace(FACTS, book=Book(BOOK.symbol, (), BOOK.asks, BOOK.received_at))),
     ("floor: the best bid 100000 is under the floor 100001", plan(floor_px="100001"), FACTS),
     ("legs.0 (twap): slices: 4 slices in 3 s is more than one a second", plan(duration="3s"), FACTS),
     (
