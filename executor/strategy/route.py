@@ -161,10 +161,11 @@ def _net_levels(offer: Offer, share: Decimal, limit_px: Decimal) -> Iterator[tup
     """The bids from ``limit_px`` up, best first, as far as ``share`` goes: what sorts them (the net price, negated),
     venue, price, quantity."""
     kept = ONE - offer.instrument.taker_fee
-    for px, qty in offer.book.bids:
+    for level in offer.book.bids:
+        px = level.px
         if px < limit_px or share <= ZERO:
             return
-        part = min(qty, share)
+        part = min(level.qty, share)
         if part > ZERO:
             share -= part
             yield -(px * kept), offer.venue, px, part
