@@ -33,26 +33,24 @@ class Counting:
         self.named: set[str] = set()
         self._filled: set[str] = set()
         self._journal = journal
-        self._version = 0
+        self._read_up_to(0)
 
-    @property
-    def rests_on(self) -> Mapping[str, int]:
-        """The stream that was read, and its last version."""
-        return {COUNTING_STREAM: self._version}
-
-    @property
-    def ready(self) -> bool:
-        """True once caps may rest on what is counted."""
-        return self.own <= self._filled
+    def _read_up_to(self, version: int) -> None:
+        """``rests_on``: the stream that was read, and its last version. ``terms``: all that an order counts under.
+        ``ready``: true once caps may rest on what is counted."""
+        self._version = version
+        self.rests_on: Mapping[str, int] = {COUNTING_STREAM: version}
+        self.terms = self.own | self.named
+        self.ready = self.own <= self._filled
 
     def reread(self) -> None:
         """Read what was written since the last look."""
         for line in self._journal.read(COUNTING_STREAM, after=self._version):
-            self._version = line.version
             if isinstance(line.event, CountingNamed):
                 self.named |= set(line.event.terms)
             elif isinstance(line.event, CountingFilled):
                 self._filled |= set(line.event.terms)
+            self._read_up_to(line.version)
 
     async def begin(self, clock: Clock) -> None:
         """Have everything counted that the plan's caps rest on."""

@@ -14,7 +14,6 @@ from adapters.venue import (
     Instrument,
     Permissions,
     Rejected,
-    TimeInForce,
     Unauthorized,
     Venue,
     VenueError,
@@ -30,7 +29,7 @@ from executor.engine.prices import Grid
 from executor.errors import CredentialsRefused, GuardHalts, RuleRefused, VenueUnreachable
 from executor.guards import venue_rules
 from executor.guards.market_watch import MarketWatch
-from executor.guards.verdict import Action, Verdict
+from executor.guards.verdict import ALLOW, Action, Verdict
 from executor.log_events import LogEvent
 from executor.market.reference import SourcePrice
 from executor.strategy.feasibility import VenueFacts
@@ -68,7 +67,8 @@ class Desk:
         self._neighbours = neighbours
         self._watch = MarketWatch(guards)
         self._asset = ""
-        self._mids: list[SourcePrice] = []
+        self._usable: Mapping[str, Book] = {}  # what the last look found
+        self._mids: list[SourcePrice] | None = []  # of it, once they were asked for
         self.read_between = (clock.now(), clock.now())  # the balances with which it was opened
 
     async def open(self, asset: str, quote_asset: str) -> None:
@@ -181,10 +181,10 @@ class Desk:
 
     def free_qty(self, name: str, method: str, state: Parent) -> Decimal:
         """What the purse that pays for ``method`` at this venue can still deliver, by our own count since the start."""
-        seat, account = self.seats[name], self.account(name, method)
-        since = sum(
-            (_used(state, name, m) - seat.used_at_start.get(m, ZERO) for m in self._methods(name, account)), ZERO
-        )
+        seat, account, since = self.seats[name], self.account(name, method), ZERO
+        for (venue, each), tally in state.routes.items():
+            if venue == name and (each == method or self.account(name, each) == account):
+                since += tally.cum_qty + tally.exposure_qty - seat.used_at_start.get(each, ZERO)
         return seat.free_at_start.get(account, ZERO) - since
 
     def shut(self, name: str, method: str) -> str:
@@ -195,30 +195,30 @@ class Desk:
             return ""
         return f"{name} {'takes orders' if method == 'book' else 'gives quotes'} {hours}"
 
-    def all_shut(self, names: Sequence[str], method: str) -> str:
-        """Why none of these venues can be used at this hour; empty if one can."""
-        why = [self.shut(name, method) for name in names]
-        return "; ".join(why) if all(why) else ""
+    def closed(self, method: str) -> dict[str, str]:
+        """The venues that cannot be used at this hour, with why."""
+        return {name: why for name in self.seats if (why := self.shut(name, method))}
 
     async def books(self) -> dict[str, Book]:
         """Every book that may be traded on, read at the same time, and what closed venues show. Raises ``GuardHalts``
         when the market as a whole cannot be trusted; a venue that is closed need show no market."""
-        names = list(self.seats)
-        answers = dict(zip(names, await all_at_once([self._book(name) for name in names]), strict=True))
-        shut = {name for name in names if self.shut(name, "book")}
-        looked_at = {name: book for name, book in answers.items() if name not in shut}
+        answers = await self._answers()
+        shut = self.closed("book")
+        looked_at = {name: book for name, book in answers.items() if name not in shut} if shut else answers
         usable, verdict = self._watch.look(looked_at, self._clock.now())
-        if verdict.action is Action.HALT:
+        if verdict is not ALLOW and verdict.action is Action.HALT:
             raise GuardHalts(verdict.rule, verdict.reason)
-        self._mids = [
-            SourcePrice(name, (book.bids[0].px + book.asks[0].px) / 2, book.changed_at or book.received_at)
-            for name, book in sorted(usable.items())
-            if book.bids and book.asks
-        ]
+        self._usable, self._mids = usable, None
         return usable | {name: book for name in shut if (book := answers[name]) is not None and book.bids}
 
     def mids(self) -> Sequence[SourcePrice]:
         """The mid of each usable book at the last look."""
+        if self._mids is None:
+            self._mids = [
+                SourcePrice(name, (book.bids[0].px + book.asks[0].px) / 2, book.changed_at or book.received_at)
+                for name, book in sorted(self._usable.items())
+                if book.bids and book.asks
+            ]
         return self._mids
 
     def grid(self, venue: str) -> Grid:
@@ -229,7 +229,7 @@ class Desk:
         return Grid(instrument.tick_size, max(instrument.taker_fee, instrument.maker_fee))
 
     def judge(
-        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: TimeInForce, *, post_only: bool
+        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: str, now: datetime, *, post_only: bool
     ) -> Verdict:
         """What the venue's own rules say of such an order on its book now. Raises ``RuleRefused``."""
         seat = self.seats[venue]
@@ -242,14 +242,12 @@ class Desk:
             limit_px=limit_px,
             time_in_force=time_in_force,
             post_only=post_only,
-            now=self.venue_now(venue),
+            now=now + seat.clock_offset,
         )
 
     async def shown(self) -> dict[str, Book]:
         """Every book as it is shown, whether or not it may be traded on: for the record only."""
-        names = list(self.seats)
-        answers = await all_at_once([self._book(name) for name in names])
-        return {name: book for name, book in zip(names, answers, strict=True) if book is not None}
+        return {name: book for name, book in (await self._answers()).items() if book is not None}
 
     async def check_clocks(self) -> None:
         """Measure every venue's clock again. Raises ``GuardHalts`` when one is too far from ours."""
@@ -266,6 +264,10 @@ class Desk:
             if abs(seat.clock_offset) > timedelta(seconds=self._guards.clock_offset):
                 raise GuardHalts("clock", f"the clock of {name} is {seat.clock_offset} from ours")
 
+    async def _answers(self) -> dict[str, Book | None]:
+        names = list(self.seats)
+        return dict(zip(names, await all_at_once([self._book(name) for name in names]), strict=True))
+
     async def _book(self, name: str) -> Book | None:
         seat = self.seats[name]
         try:
@@ -274,7 +276,7 @@ class Desk:
             log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
             return None
 
-    def offers(self, books: Mapping[str, Book], state: Parent) -> tuple[list[Offer], str]:
+    def offers(self, books: Mapping[str, Book], shut: Mapping[str, str], state: Parent) -> tuple[list[Offer], str]:
         """What may be traded on now, and why the other venues may not."""
         usable: list[Offer] = []
         reasons: list[str] = []
@@ -283,11 +285,11 @@ class Desk:
             if book is None or seat.instrument is None:
                 reasons.append(f"{name} shows no book that can be traded on")
                 continue
-            if shut := self.shut(name, "book"):
-                reasons.append(shut)
+            if name in shut:
+                reasons.append(shut[name])
                 continue
-            broken = [f"{what} ({found.detail})" for (venue, what), found in state.breaks.items() if venue == name]
-            if broken:
+            if state.broken(name):
+                broken = [f"{what} ({found.detail})" for (venue, what), found in state.breaks.items() if venue == name]
                 reasons.append(f"{name} has unexplained breaks: {', '.join(broken)}")
                 continue
             free = self.free_qty(name, "book", state)
@@ -324,7 +326,7 @@ def tops(books: Mapping[str, Book]) -> list[Top]:
 def composite_mid(books: Mapping[str, Book]) -> Decimal | None:
     """The mean of the venues' mid prices, eight decimals; ``None`` when no venue shows both sides."""
     mids = [(book.bids[0].px + book.asks[0].px) / 2 for book in books.values() if book.bids and book.asks]
-    return RATIO.divide(sum(mids, ZERO), Decimal(len(mids))).quantize(_PX_GRID) if mids else None
+    return RATIO.divide(sum(mids, ZERO), len(mids)).quantize(_PX_GRID) if mids else None
 
 
 def refuse_unsafe_key(name: str, seen: Permissions) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from adapters.venue import TimeInForce
 from executor.domain.caps import Caps, Limit, Sale, limits, terms
 from executor.domain.counting import Counter, counted_at
-from executor.domain.events import ChildIntended, Counted, ParentFinished
+from executor.domain.events import ChildIntended, Counted, Event, ParentFinished
 from executor.domain.money import BPS, EXACT, ONE, ZERO, plain, times
 from executor.domain.orders import Child
 from executor.domain.parent import Parent
@@ -26,9 +26,10 @@ from executor.engine.prices import Market, Prices
 from executor.engine.room import NO_BOUND, Rooms, rooms
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import best_quote
-from executor.guards.verdict import Action, Verdict
+from executor.guards.verdict import ALLOW, Action, Verdict
 from executor.journal.journal import Journal
 
+_GTC = TimeInForce.GTC.value
 _LINGERS = timedelta(minutes=2)  # what a cancelled order may still need to be off the book
 
 
@@ -82,20 +83,22 @@ class Gate:
         if quote:
             self._best_quote(state, intent, now)
         else:
-            self._venue_rules(intent, post_only=intent.post_only)
+            self._venue_rules(intent, now, post_only=intent.post_only)
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
-        self._order_value(intent, now)
-        shown = sum(1 for top in intent.tops if top.bid is not None)
-        if (wanted := self.min_venues(now)) > 1 and shown < wanted:
-            raise NotNow("cap.min_venues", f"{shown} venues can be traded on, the plan wants {wanted}")
-        until = self._until(intent.leg, intent.time_in_force, now)
-        most = {limit.counter: limit.most for limit in self.limits(intent.venue, now, until)}
-        counted, reserve = [], []
-        for each in self._counters(intent.venue, now, until):
-            amount = intent.qty if each.unit == "qty" else self._most_value(intent)
-            counted.append(Counted(counter=each.name, unit=each.unit, amount=amount))
-            reserve.append(Reservation(each.name, amount, most.get(each.name)))
-        return Admitted(msgspec.structs.replace(intent, reserved=counted), reserve, expects)
+        if (caps := self._caps(now)) is not None:
+            _within(caps, intent)
+        reserve: list[Reservation] = []
+        counted: list[Counted] = []
+        if self.counting.terms:
+            until = self._until(intent.leg, intent.time_in_force, now)
+            most = {limit.counter: limit.most for limit in self.limits(intent.venue, now, until)}
+            for each in self._counters(intent.venue, now, until):
+                amount = intent.qty if each.unit == "qty" else self._most_value(intent)
+                counted.append(Counted(counter=each.name, unit=each.unit, amount=amount))
+                reserve.append(Reservation(each.name, amount, most.get(each.name)))
+        if counted or intent.reserved:
+            intent = msgspec.structs.replace(intent, reserved=counted)
+        return Admitted(intent, reserve, expects)
 
     def refuse_affiliate(self, venue: str) -> None:
         """Raise ``RuleRefused`` if the venue stands in the case's register of affiliates."""
@@ -121,10 +124,12 @@ class Gate:
         if leg.venues is not None and intent.venue not in leg.venues:
             raise RuleRefused(f"leg: {intent.venue} is no venue of leg {intent.leg}")
 
-    def _venue_rules(self, order: ChildIntended | Child, *, post_only: bool) -> None:
-        tif = TimeInForce(order.time_in_force)
-        verdict = self._market.judge(order.venue, order.qty, order.limit_px, tif, post_only=post_only)
-        _obey(verdict, f"{order.venue}: ")
+    def _venue_rules(self, order: ChildIntended | Child, now: datetime, *, post_only: bool) -> None:
+        verdict = self._market.judge(
+            order.venue, order.qty, order.limit_px, order.time_in_force, now, post_only=post_only
+        )
+        if verdict is not ALLOW:
+            _obey(verdict, f"{order.venue}: ")
 
     def _best_quote(self, state: Parent, intent: ChildIntended, now: datetime) -> None:
         leg = self._plan.legs[intent.leg]
@@ -143,7 +148,7 @@ class Gate:
         self.refuse_affiliate(child.venue)
         self._still_good(state, child, now)
         if child.method == "book":
-            self._venue_rules(child, post_only=False)
+            self._venue_rules(child, now, post_only=False)
         until = self._until(child.leg, child.time_in_force, now)
         counted = {each.counter for each in child.reserved}
         if any(each.name not in counted for each in self._counters(child.venue, now, until)):
@@ -176,7 +181,7 @@ class Gate:
 
     def _counters(self, venue: str, now: datetime, until: datetime) -> Sequence[Counter]:
         """Where an order counts: for its own plan's caps and for those of every other plan of the journal."""
-        named = self.counting.named | self.counting.own
+        named = self.counting.terms
         return list(counted_at(named, self._sale, venue, now, max(now, until)).values()) if named else ()
 
     def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:
@@ -188,7 +193,7 @@ class Gate:
         """What the caps leave for orders of ``leg``; ``bids`` are the best prices by venue, ``used`` reads counters."""
         if self._plan.caps is None:
             return NO_BOUND
-        until = self._until(leg, TimeInForce.GTC.value, now)
+        until = self._until(leg, _GTC, now)
         found = {name: self.limits(name, now, until) for name in bids}
         counters = {limit.counter for each in found.values() for limit in each}
         stand = used(sorted(counters)) if counters else {}
@@ -216,13 +221,8 @@ class Gate:
     def _until(self, leg: int, time_in_force: str, now: datetime) -> datetime:
         """Until when an order of ``leg`` may fill that is sent now."""
         wanted = self._plan.legs[leg]
-        rests = wanted.rest_for if isinstance(wanted, TwapLeg) and time_in_force == TimeInForce.GTC.value else None
+        rests = wanted.rest_for if isinstance(wanted, TwapLeg) and time_in_force == _GTC else None
         return now + timedelta(seconds=rests) + _LINGERS if rests else now
-
-    def _order_value(self, intent: ChildIntended, now: datetime) -> None:
-        most = self.order_value(now)
-        if most is not None and worth(intent) > most:
-            raise NotNow("cap.order_value", f"{plain(worth(intent))} is over {plain(most)}")  # lowered since the look
 
     def _most_value(self, intent: ChildIntended) -> Decimal:
         """The most that this order can bring: what crosses the book may fill above what the book showed, by as much as
@@ -236,6 +236,16 @@ class Gate:
         return ONE + EXACT.divide(self._plan.guards.fast_move_bps, BPS)
 
 
+def _within(caps: Caps, intent: ChildIntended) -> None:
+    """Raise ``NotNow`` if the order is worth more than one may be, or made where too few venues were open: the caps
+    were lowered since the look."""
+    if caps.order_value is not None and worth(intent) > caps.order_value:
+        raise NotNow("cap.order_value", f"{plain(worth(intent))} is over {plain(caps.order_value)}")
+    wanted, shown = caps.min_venues or 1, sum(1 for top in intent.tops if top.bid is not None)
+    if wanted > 1 and shown < wanted:
+        raise NotNow("cap.min_venues", f"{shown} venues can be traded on, the plan wants {wanted}")
+
+
 def _obey(verdict: Verdict, who: str = "") -> None:
     if verdict.action is Action.WAIT:
         raise NotNow(verdict.rule, f"{who}{verdict.reason}")
@@ -243,15 +253,22 @@ def _obey(verdict: Verdict, who: str = "") -> None:
         raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
 
 
-def returned(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> list[Reservation]:
-    """What an event changes at the counters, from what stood there before for the order that it is about."""
+def taken(state: Parent, event: Event, at: datetime) -> list[Reservation]:
+    """Take ``event`` into the state. Returns what it changes at the counters: of the order that it is about, and, since
+    all of a parent order stands at the holding's counter until it ends, of the whole where it ends."""
+    child = state.children.get(getattr(event, "client_order_id", ""))
+    if (child is None or not child.reserved) and type(event) is not ParentFinished and not state.finished:
+        state.apply(event, at)
+        return []
+    before = _counted(state, event)
+    state.apply(event, at)
+    after = _counted(state, event)
     changes = [Reservation(counter, EXACT.subtract(after[counter], before.get(counter, ZERO))) for counter in after]
     return [change for change in changes if change.amount]
 
 
-def counted(state: Parent, event: object) -> dict[str, Decimal]:
-    """What stands at the counters for the orders that ``event`` is about, as far as it can change them: all of a parent
-    order stands at the holding's counter until it ends."""
+def _counted(state: Parent, event: Event) -> dict[str, Decimal]:
+    """What stands at the counters for the orders that ``event`` is about, as far as it can change them."""
     if state.created is None:
         return {}
     found = state.counted() if state.finished or type(event) is ParentFinished else {}

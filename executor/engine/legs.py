@@ -2,8 +2,11 @@
 
 Each leg decides from the folded state and the market alone, so that a restart goes on where the record ends."""
 
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+
+import msgspec
 
 from adapters.venue import Book
 from executor.domain.events import SliceStarted, Top
@@ -13,7 +16,7 @@ from executor.domain.plan import OtcLeg, TwapLeg
 from executor.engine.at_once import ends_at_once
 from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
-from executor.engine.room import Room, fitted
+from executor.engine.room import NO_BOUND, Room, fitted
 from executor.engine.work import Work
 from executor.errors import ExecutorError, Held, NotNow
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
@@ -30,21 +33,22 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
     lot = max(seat.instrument.step_size for seat in work.desk.seats.values() if seat.instrument is not None)
     plan = schedule(leg, starts_at=work.starts_at, duration_s=window_s, lot=lot, seed=spec.seed)
     turn = timedelta(seconds=window_s) / len(plan)
-    done = work.log.state.slices_done[number]
-    idle = work.log.state.idle
+    state = work.log.state
+    done, idle = state.slices_done[number], state.idle
     following = plan[done] if done < len(plan) else None
     while following is not None:
         piece, following = following, plan[following.number] if following.number < len(plan) else None
-        if following is not None and work.clock.now() >= following.due_at + work.log.state.idle - idle:
+        now = work.clock.now()
+        if following is not None and now >= following.due_at + (state.idle - idle):
             continue  # overdue slices fall into the latest one, whose catch-up is bounded: never a burst
-        if work.clock.now() >= work.ends_at:
+        if now >= spec.ends_at + state.idle:
             return
         if not await work.stop.wait_until(piece.due_at) or not await work.allowed():
             return
-        # A pause ended just now, or one earlier in this run, moves everything after it.
-        if not await work.stop.wait_until(piece.due_at + work.log.state.idle - idle):
+        # A pause ended just now, or one earlier in this run, moves everything after it; so does a clock set back.
+        if not await work.stop.wait_until(piece.due_at + (state.idle - idle)):
             return
-        if work.log.state.leg_leaves(number) > 0:
+        if state.leg_leaves(number) > 0:
             await _slice(work, number, leg, piece)
     extra = max(len(plan), work.log.state.slices_done[number])
     again = min(turn, work.tuning.retry)
@@ -61,12 +65,27 @@ def _leg_open(work: Work, number: int) -> bool:
     return work.log.state.leg_leaves(number) > 0
 
 
+class _Sight(msgspec.Struct, frozen=True):
+    """What one decision rests on, all of it of the moment ``at``. ``shut``: the venues that take no orders now, with
+    why; ``held``: those at which a person's hold binds."""
+
+    at: datetime
+    books: Mapping[str, Book]
+    tops: list[Top]
+    shut: Mapping[str, str]
+    held: set[str]
+
+
+def _sight(work: Work, books: Mapping[str, Book], seen: list[Top]) -> _Sight:
+    held = {name for name in books if work.controls.venue(name) is not None}
+    return _Sight(work.clock.now(), books, seen, work.desk.closed("book"), held)
+
+
 async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     """Work one slice: its beginning and its first order, or why there is none, are one entry of the record."""
     work.check_unknowns()
     books = await work.desk.books()
-    tally = work.log.state.legs[number]
-    due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
+    due = _due(work, number, leg, piece)
     seen = tops(books)
     await work.log.note(
         SliceStarted(
@@ -80,39 +99,42 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     )
     try:
         if due > 0 and not work.stop.requested():
-            await _sell(work, number, leg, piece, due, books, seen)
+            await _sell(work, number, leg, piece, due, _sight(work, books, seen))
     except ExecutorError:  # a run that ends here must not begin with the same slice again
         await work.log.written()
         raise
     await work.log.written()
 
 
-async def _sell(
-    work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book], seen: list[Top]
-) -> None:
-    if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "book"):
+def _due(work: Work, number: int, leg: TwapLeg, piece: Slice) -> Decimal:
+    tally = work.log.state.legs[number]
+    return due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
+
+
+async def _sell(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
+    if shut := _all_shut(sight.shut, leg.venues or work.desk.seats):
         await work.waiting("venue.hours", shut)
         return
-    if not await _enough_venues(work, books):
+    if not await _enough_venues(work, sight):
         return
     if leg.style == "rest_then_cross":
-        await _rest(work, number, leg, piece, due, books)
+        await _rest(work, number, leg, piece, due, sight)
         if work.stop.requested():
             return
         books = await work.desk.books()
-        seen = tops(books)
-        tally = work.log.state.legs[number]
-        due = due_qty(leg, piece, tally.cum_qty + tally.exposure_qty)
-    await _cross(work, number, leg, piece, due, books, seen)
+        due, sight = _due(work, number, leg, piece), _sight(work, books, tops(books))
+    if due > 0:
+        await _cross(work, number, leg, piece, due, sight)
 
 
-async def _cross(
-    work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book], seen: list[Top]
-) -> None:
+def _all_shut(shut: Mapping[str, str], names: Iterable[str]) -> str:
+    """Why none of these venues can be used at this hour; empty if one can."""
+    return "; ".join(shut[name] for name in names) if shut and shut.keys() >= set(names) else ""
+
+
+async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
     state = work.log.state
-    if due <= 0:
-        return
-    offers, unusable, due, full = _leg_offers(work, number, leg, due, books)
+    offers, unusable, due, full = _leg_offers(work, number, leg, due, sight)
     offers, limit, bound = _priced(work, leg, offers, due)
     if isinstance(bound, NotNow) and not offers:
         await work.waiting(bound.rule, str(bound))
@@ -127,21 +149,23 @@ async def _cross(
             await work.waiting(routes.rule, reason)
         return
     await work.working()
-    children = await ends_at_once([work.orders.send(_order(number, piece.number, r), seen) for r in routes])
-    await _finish_all(work, children)
+    orders = [_order(number, piece.number, each) for each in routes]
+    await _finish_all(work, await ends_at_once([work.orders.send(order, sight.tops) for order in orders]))
 
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
     """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
     hold, a cap that others have used up and a price that has moved are no faults: the slice waits."""
-    sent = [child for child in children if isinstance(child, Child)]
-    ends = await ends_at_once([work.finish_child(child) for child in sent])
+    live = [child for child in children if isinstance(child, Child) and child.status is not ChildStatus.CLOSED]
+    ends = await ends_at_once([work.finish_child(child) for child in live]) if live else []
     for fault in [*children, *ends]:
+        if not isinstance(fault, BaseException):
+            continue
         if isinstance(fault, Held):
             await work.waiting("control", str(fault))
         elif isinstance(fault, NotNow):
             await work.waiting(fault.rule, str(fault))
-        elif isinstance(fault, BaseException):
+        else:
             raise fault
 
 
@@ -149,14 +173,14 @@ def _order(leg: int, piece: int, wanted: Route, *, post_only: bool = False) -> B
     return BookOrder(leg, piece, wanted.venue, wanted.qty, wanted.limit_px, wanted.time_in_force, post_only)
 
 
-async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, books: dict[str, Book]) -> None:
+async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
     """Rest the slice at the asks for a while, then cancel what has not been taken."""
     state = work.log.state
-    offers, _, due, _ = _leg_offers(work, number, leg, due, books)
+    offers, _, due, _ = _leg_offers(work, number, leg, due, sight)
     offers, limit, _ = _priced(work, leg, offers, due)
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
-    seen = tops(books)
-    sent = await ends_at_once([work.orders.send(_order(number, piece.number, r, post_only=True), seen) for r in routes])
+    orders = [_order(number, piece.number, each, post_only=True) for each in routes]
+    sent = await ends_at_once([work.orders.send(order, sight.tops) for order in orders])
     live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
     if live:
         assert leg.rest_for is not None  # the plan's own check
@@ -170,16 +194,20 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
 
 
 def _leg_offers(
-    work: Work, number: int, leg: TwapLeg, due: Decimal, books: dict[str, Book]
+    work: Work, number: int, leg: TwapLeg, due: Decimal, sight: _Sight
 ) -> tuple[list[Offer], str, Decimal, Room | None]:
     """What may be traded on, why the rest may not, how much of ``due`` the caps leave, and the cap that leaves less
     than was asked for."""
-    mine = {n: b for n, b in books.items() if (not leg.venues or n in leg.venues) and work.controls.venue(n) is None}
-    offers, unusable = work.desk.offers(mine, work.log.state)
-    left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids})
+    mine = sight.books
+    if sight.held or leg.venues:
+        mine = {n: b for n, b in mine.items() if n not in sight.held and (not leg.venues or n in leg.venues)}
+    offers, unusable = work.desk.offers(mine, sight.shut, work.log.state)
+    left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids}, sight.at)
+    if left is NO_BOUND:
+        return offers, unusable, due, None
     tightest = left.tightest()
     full = tightest if tightest is not None and tightest.qty < due else None
-    fit = fitted(offers, left, work.log.gate.order_value(work.clock.now()))
+    fit = fitted(offers, left, work.log.gate.order_value(sight.at))
     return fit, unusable, min(due, left.joint.qty) if left.joint is not None else due, full
 
 
@@ -201,11 +229,10 @@ def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tupl
     return priced, limit, told
 
 
-async def _enough_venues(work: Work, books: dict[str, Book]) -> bool:
+async def _enough_venues(work: Work, sight: _Sight) -> bool:
     """Say so and return false while fewer venues can be traded on than the plan wants."""
-    stopped = {n for n in books if work.log.state.broken(n) or work.controls.venue(n) or work.desk.shut(n, "book")}
-    usable = [n for n, b in books.items() if b.bids and n not in stopped]
-    wanted = work.log.gate.min_venues(work.clock.now())
+    wanted, stopped, state = work.log.gate.min_venues(sight.at), sight.held | sight.shut.keys(), work.log.state
+    usable = [n for n, b in sight.books.items() if b.bids and n not in stopped and not state.broken(n)]
     if len(usable) < wanted:
         await work.waiting("cap.min_venues", f"{len(usable)} venues can be traded on, the plan wants {wanted}")
     return len(usable) >= wanted
@@ -222,13 +249,14 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
             return
         piece += 1
         books = await work.desk.books()
-        qty = await _clip(work, number, leg, books)
+        sight = _sight(work, books, tops(books))
+        qty = await _clip(work, number, leg, sight)
         if qty == 0:
             await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))
             continue
         try:
             held = {n for n in work.desk.seats if work.controls.venue(n) is not None or work.desk.shut(n, "rfq")}
-            choice, child = await work.quotes.clip(number, leg, piece, qty, tops(books), held)
+            choice, child = await work.quotes.clip(number, leg, piece, qty, sight.tops, held)
         except NotNow as rule:
             await work.waiting(rule.rule, str(rule))
             await work.stop.wait_until(work.clock.now() + work.tuning.retry)
@@ -246,19 +274,19 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
             await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))
 
 
-async def _clip(work: Work, number: int, leg: OtcLeg, books: dict[str, Book]) -> Decimal:
+async def _clip(work: Work, number: int, leg: OtcLeg, sight: _Sight) -> Decimal:
     """How much to ask quotes for; nothing while a cap is used up or too few venues can be traded on."""
-    if shut := work.desk.all_shut(leg.venues or list(work.desk.seats), "rfq"):
+    if shut := _all_shut(work.desk.closed("rfq"), leg.venues or work.desk.seats):
         await work.waiting("venue.hours", shut)
         return ZERO
-    if not await _enough_venues(work, books):
+    if not await _enough_venues(work, sight):
         return ZERO
     qty = min(leg.clip, work.log.state.leg_leaves(number))
-    bids = {n: b.bids[0].px for n, b in books.items() if b.bids and (not leg.venues or n in leg.venues)}
+    bids = {n: b.bids[0].px for n, b in sight.books.items() if b.bids and (not leg.venues or n in leg.venues)}
     if not bids:
         return qty
-    left = work.log.rooms(number, bids)
-    most = work.log.gate.order_value(work.clock.now())
+    left = work.log.rooms(number, bids, sight.at)
+    most = work.log.gate.order_value(sight.at)
     if most is not None:
         qty = min(qty, RATIO.divide(most, max(bids.values())).quantize(_FINE, ROUND_DOWN))
     room = max([each.qty for each in left.at.values()] if left.at.keys() == bids.keys() else [qty])

@@ -17,7 +17,7 @@ from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.price_rules import Bound
 from executor.domain.reservation import Reservation
-from executor.engine.gate import Gate, counted, returned
+from executor.engine.gate import Gate, taken
 from executor.engine.room import Rooms
 from executor.errors import CapReached, ExecutorError, Held, InvariantBroken, Outdated, RecordBroken
 from executor.journal.journal import Journal
@@ -71,9 +71,7 @@ class ParentLog:
             changes: list[Reservation] = []
             try:
                 for line in lines:
-                    before = counted(self.state, line.event)
-                    self.state.apply(line.event, line.at)
-                    changes += returned(before, counted(self.state, line.event))
+                    changes += taken(self.state, line.event, line.at)
             except ExecutorError as error:
                 self._failure = error  # part of the news may be in the state and none of it is in the record
                 raise
@@ -181,9 +179,9 @@ class ParentLog:
         """True while no rule wants one of these orders off its book."""
         return self.gate.may_rest(self.state, children, self._clock.now())
 
-    def rooms(self, leg: int, bids: Mapping[str, Decimal]) -> Rooms:
+    def rooms(self, leg: int, bids: Mapping[str, Decimal], now: datetime) -> Rooms:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""
-        return self.gate.rooms(leg, bids, self._clock.now(), self._journal.used)
+        return self.gate.rooms(leg, bids, now, self._journal.used)
 
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""

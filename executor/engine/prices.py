@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from adapters.venue import TimeInForce
 from executor.domain.case import Case
 from executor.domain.money import ZERO, plain
 from executor.domain.parent import Parent
@@ -56,7 +55,7 @@ class Market(Protocol):
         """The mid of each venue's book as last seen, with the moment at which it was."""
 
     def judge(
-        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: TimeInForce, *, post_only: bool
+        self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: str, now: datetime, *, post_only: bool
     ) -> Verdict:
         """What the venue's own rules say of such an order on its book now."""
 

@@ -1,9 +1,11 @@
 """The request to end a run in good order: from a signal, a kill, or a fault elsewhere in the run."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapters.clock import Clock
+
+_NOTHING = timedelta(0)
 
 
 class Stop:
@@ -26,16 +28,17 @@ class Stop:
 
     async def wait_until(self, moment: datetime) -> bool:
         """Wait for ``moment``. False if the stop came first."""
-        left = (moment - self._clock.now()).total_seconds()
-        if left > 0 and not self._requested:
+        left = moment - self._clock.now()
+        if left > _NOTHING and not self._requested:
             loop = asyncio.get_running_loop()
             over: asyncio.Future[None] = loop.create_future()
-            timer = loop.call_later(left, _end, over)
+            timer = loop.call_later(left.total_seconds(), _end, over)
             self._waiting.add(over)
             try:
                 await over
             finally:
-                timer.cancel()
+                if self._requested or over.cancelled():
+                    timer.cancel()
                 self._waiting.discard(over)
         return not self._requested
 

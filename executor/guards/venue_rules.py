@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from adapters.venue import Instrument, TimeInForce, VenueTraits
+from adapters.venue import Instrument, VenueTraits
 from executor.domain.money import is_multiple, times
 from executor.guards.verdict import ALLOW, Verdict, refuse, wait
 
@@ -14,7 +14,7 @@ def check(
     *,
     qty: Decimal,
     limit_px: Decimal,
-    time_in_force: TimeInForce,
+    time_in_force: str,
     post_only: bool,
     now: datetime,
 ) -> Verdict:
@@ -27,7 +27,7 @@ def check(
 
 
 def _pair_and_type(
-    instrument: Instrument, traits: VenueTraits, time_in_force: TimeInForce, post_only: bool
+    instrument: Instrument, traits: VenueTraits, time_in_force: str, post_only: bool
 ) -> tuple[str, str] | None:
     if not instrument.trading:
         return "pair", f"{instrument.symbol} is not open: {instrument.why_not_trading}"
