@@ -4,10 +4,10 @@ One child order per venue at most. A partial fill must never leave a remainder t
 left over whatever fills, or the whole remainder goes as one fill-or-kill order that fills entirely or not at all.
 """
 
-import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 
 import msgspec
 
@@ -101,6 +101,17 @@ def _clear_purses(
     return cleared
 
 
+class _Part(msgspec.Struct):
+    """What one venue gets of a slice: at most its ``share``, in an order of at most ``room``; ``lowest`` is the lowest
+    price used."""
+
+    offer: Offer
+    room: Decimal
+    share: Decimal
+    qty: Decimal = ZERO
+    lowest: Decimal = ZERO
+
+
 def _sweep_children(
     budget: Decimal,
     leaves: Decimal,
@@ -109,10 +120,12 @@ def _sweep_children(
     least: Decimal,
     limit_px: Decimal,
 ) -> list[Route]:
-    rooms = {offer.venue: min(_room(offer), stocks[offer.venue] - least) for offer in offers}
-    shares = {offer.venue: min(_share(offer, budget, leaves), rooms[offer.venue]) for offer in offers}
-    taken, lowest = _sweep(budget, offers, shares, limit_px)
-    return _children(budget, taken, lowest, offers, rooms, least, limit_px)
+    parts = []
+    for offer in offers:
+        room = min(_room(offer), stocks[offer.venue] - least)
+        parts.append(_Part(offer, room, min(_share(offer, budget, leaves), room)))
+    _sweep(budget, parts, limit_px)
+    return _children(budget, [part for part in parts if part.qty], least, limit_px)
 
 
 def _stock(offer: Offer, leaves: Decimal) -> Decimal:
@@ -140,35 +153,31 @@ def _share(offer: Offer, due: Decimal, leaves: Decimal) -> Decimal:
     return due * offer.free_qty / leaves if offer.free_qty < leaves else due
 
 
-def _sweep(
-    budget: Decimal, offers: Sequence[Offer], shares: Mapping[str, Decimal], limit_px: Decimal
-) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """How much of ``budget`` each venue gets, and the lowest price used there."""
-    taken: dict[str, Decimal] = {}
-    lowest: dict[str, Decimal] = {}
-    # Every book is sorted already: merged, no more levels are looked at than are used.
-    for _, venue, px, qty in heapq.merge(*[_net_levels(offer, shares[offer.venue], limit_px) for offer in offers]):
-        part = min(qty, budget)
-        taken[venue] = taken.get(venue, ZERO) + part
-        lowest[venue] = px
-        budget -= part
+def _sweep(budget: Decimal, parts: Sequence[_Part], limit_px: Decimal) -> None:
+    """Give each venue its part of ``budget``: the bids from ``limit_px`` up, best net price first."""
+    levels: list[tuple[Decimal, str, Decimal, Decimal, _Part]] = []
+    for part in parts:
+        venue, left = part.offer.venue, part.share
+        kept = ONE - part.offer.instrument.taker_fee
+        for level in part.offer.book.bids:
+            px = level.px
+            if px < limit_px or left <= ZERO:
+                break
+            qty = min(level.qty, left)
+            if qty > ZERO:
+                left -= qty
+                levels.append((-(px * kept), venue, px, qty, part))
+    levels.sort(key=_BEST_FIRST)
+    for _, _, px, qty, part in levels:
+        taken = min(qty, budget)
+        part.qty += taken
+        part.lowest = px
+        budget -= taken
         if not budget:
             break
-    return taken, lowest
 
 
-def _net_levels(offer: Offer, share: Decimal, limit_px: Decimal) -> Iterator[tuple[Decimal, str, Decimal, Decimal]]:
-    """The bids from ``limit_px`` up, best first, as far as ``share`` goes: what sorts them (the net price, negated),
-    venue, price, quantity."""
-    kept = ONE - offer.instrument.taker_fee
-    for level in offer.book.bids:
-        px = level.px
-        if px < limit_px or share <= ZERO:
-            return
-        part = min(level.qty, share)
-        if part > ZERO:
-            share -= part
-            yield -(px * kept), offer.venue, px, part
+_BEST_FIRST = itemgetter(0, 1)
 
 
 def _room(offer: Offer) -> Decimal:
@@ -176,32 +185,23 @@ def _room(offer: Offer) -> Decimal:
     return largest_child(offer.instrument, offer.book.bids[0].px if offer.book.bids else ONE)
 
 
-def _children(
-    budget: Decimal,
-    taken: dict[str, Decimal],
-    lowest: dict[str, Decimal],
-    offers: Sequence[Offer],
-    rooms: Mapping[str, Decimal],
-    least: Decimal,
-    limit_px: Decimal,
-) -> list[Route]:
+def _children(budget: Decimal, parts: list[_Part], least: Decimal, limit_px: Decimal) -> list[Route]:
     """One IOC order a venue. A share too small to send is given to the venue with the largest share, if it has room."""
-    offer_of = {offer.venue: offer for offer in offers}
-    by_share = sorted(taken, key=lambda venue: (-taken[venue], venue))
+    parts.sort(key=lambda part: (-part.qty, part.offer.venue))
     spare = ZERO
-    for venue in by_share:
-        if taken[venue] < least:
-            spare += taken[venue]
+    for part in parts:
+        if part.qty < least:
+            spare += part.qty
     routes = []
-    for venue in by_share:
-        offer = offer_of[venue]
+    for part in parts:
+        offer = part.offer
         if _IOC not in offer.time_in_force:
             continue
-        qty = round_down(min(taken[venue] + spare, rooms[venue], budget), offer.instrument.step_size)
+        qty = round_down(min(part.qty + spare, part.room, budget), offer.instrument.step_size)
         if qty < least:
             continue
-        spare = max(ZERO, spare - max(ZERO, qty - taken[venue]))
-        routes.append(Route(venue, qty, _limit(offer.instrument, lowest[venue], limit_px), _IOC))
+        spare = max(ZERO, spare - max(ZERO, qty - part.qty))
+        routes.append(Route(offer.venue, qty, _limit(offer.instrument, part.lowest, limit_px), _IOC))
         budget -= qty
     return routes
 
@@ -211,10 +211,12 @@ def _whole(qty: Decimal, offer: Offer, limit_px: Decimal) -> Route | None:
     instrument = offer.instrument
     if _FOK not in offer.time_in_force:
         return None
-    taken, lowest = _sweep(qty, [offer], {offer.venue: _room(offer)}, limit_px)
-    if taken.get(offer.venue, ZERO) != qty:
+    room = _room(offer)
+    part = _Part(offer, room, room)
+    _sweep(qty, [part], limit_px)
+    if part.qty != qty:
         return None
-    px = _limit(instrument, lowest[offer.venue], limit_px)
+    px = _limit(instrument, part.lowest, limit_px)
     if qty < instrument.min_qty or qty * px < instrument.min_notional or qty * px > instrument.max_notional:
         return None
     return Route(offer.venue, qty, px, _FOK)

@@ -6,6 +6,7 @@ whole multiples of ``lot`` that add up to the leg exactly; the last slice takes 
 
 import hashlib
 import itertools
+import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -40,10 +41,9 @@ class Schedule(Sequence[Slice]):
     def __init__(self, leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> None:
         self._count = slice_count(leg, duration_s)
         self._starts_at = starts_at
-        self._turn = timedelta(seconds=duration_s) / self._count
+        self._turn_us = timedelta(seconds=duration_s) / self._count // _MICROSECOND
         self._late = f"{seed}/time"
-        most_us = self._turn // timedelta(microseconds=1) * leg.time_jitter
-        self._late_us = most_us.scaleb(-_DIGITS)  # for each unit of a draw
+        self._late_us = (self._turn_us * leg.time_jitter).scaleb(-_DIGITS)  # for each unit of a draw
         self._reached = list(_reached(leg, self._count, lot, seed))
 
     def __len__(self) -> int:
@@ -57,9 +57,9 @@ class Schedule(Sequence[Slice]):
         if isinstance(index, slice):
             return tuple(self[place] for place in range(*index.indices(self._count)))
         place = index if 0 <= index < self._count else range(self._count)[index]
-        delay = timedelta(microseconds=int(self._late_us * _draw(self._late, place)))
+        due_us = self._turn_us * place + int(self._late_us * _draw(self._late, place))
         before, reached = self._reached[place], self._reached[place + 1]
-        return Slice(place + 1, self._starts_at + self._turn * place + delay, reached - before, reached)
+        return Slice(place + 1, self._starts_at + _MICROSECOND * due_us, reached - before, reached)
 
 
 def _reached(leg: TwapLeg, count: int, lot: Decimal, seed: int) -> Iterator[Decimal]:
@@ -90,12 +90,15 @@ def due_qty(leg: TwapLeg, piece: Slice, sold_or_exposed: Decimal) -> Decimal:
     return min(behind, leg.catch_up * piece.qty)
 
 
+_MICROSECOND = timedelta(microseconds=1)
 _DIGITS = 9
 _SCALE = 10**_DIGITS
 
 
 def _draw(key: str, index: int) -> int:
     """A whole number in [0, 10^9), the same for the same key and index on every machine and version."""
-    digest = hashlib.sha256(f"{key}/{index}".encode()).digest()
-    drawn: int = int.from_bytes(digest[:8], "big") % _SCALE
-    return drawn
+    drawn: int = _FIRST_EIGHT(hashlib.sha256(f"{key}/{index}".encode()).digest())[0]
+    return drawn % _SCALE
+
+
+_FIRST_EIGHT = struct.Struct(">Q").unpack_from
