@@ -92,7 +92,7 @@ def due_qty(leg: TwapLeg, piece: Slice, sold_or_exposed: Decimal) -> Decimal:
 
 _MICROSECOND = timedelta(microseconds=1)
 _DIGITS = 9
-_SCALE = 10**_DIGITS
+_SCALE: int = 10**_DIGITS
 
 
 def _draw(key: str, index: int) -> int:
