@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from executor.domain.events import Counted, FillRecorded
+from executor.domain.events import ChildIntended, Counted, FillRecorded
 from executor.domain.money import ZERO, add, less
 
 
@@ -61,6 +61,29 @@ class Child(msgspec.Struct):
     trade_ids: set[str] = msgspec.field(default_factory=set)
     reserved: tuple[Counted, ...] = ()
     closed_at: datetime | None = None
+
+    @classmethod
+    def of(cls, intent: ChildIntended, at: datetime) -> "Child":
+        """The order that ``intent``, written at ``at``, is about."""
+        # In the order of the fields above: by name it would take three times as long, at every order.
+        return cls(
+            intent.client_order_id,
+            intent.number,
+            intent.leg,
+            intent.slice,
+            intent.venue,
+            intent.method,
+            intent.symbol,
+            intent.qty,
+            intent.limit_px,
+            intent.time_in_force,
+            intent.post_only,
+            at,
+            intent.quote_id,
+            intent.notional,
+            intent.quote_expires_at,
+            reserved=tuple(intent.reserved),
+        )
 
     @property
     def exposure_qty(self) -> Decimal:

@@ -153,10 +153,9 @@ class Parent:
         """Take the next event of the stream. Raises ``InvariantBroken`` if it contradicts what came before."""
         self.last_at = at
         kind = type(event)
-        handler = _HANDLERS.get(kind)
-        if handler is None:
+        if kind not in _HANDLERS:
             raise InvariantBroken(f"{kind.__name__} does not belong into a parent order's stream")
-        handler(self, event)
+        _HANDLERS[kind](self, event)
         if kind not in _ACTS:
             self.worked_at = at
         self.version += 1
@@ -186,7 +185,8 @@ class Parent:
             self.purses[event.venue, account] = total
 
     def _on_slice(self, event: SliceStarted) -> None:
-        self.slices_done[event.leg] = max(self.slices_done[event.leg], event.slice)
+        if event.slice > self.slices_done[event.leg]:
+            self.slices_done[event.leg] = event.slice
         if event.mid_px is not None:
             self.mids_sum = add(self.mids_sum, event.mid_px)
             self.mids_count += 1
@@ -202,24 +202,7 @@ class Parent:
 
     def _on_intended(self, event: ChildIntended) -> None:
         self.check_intent(event)
-        child = Child(
-            client_order_id=event.client_order_id,
-            number=event.number,
-            leg=event.leg,
-            slice=event.slice,
-            venue=event.venue,
-            method=event.method,
-            symbol=event.symbol,
-            qty=event.qty,
-            limit_px=event.limit_px,
-            time_in_force=event.time_in_force,
-            post_only=event.post_only,
-            intended_at=self.now,
-            quote_id=event.quote_id,
-            quote_notional=event.notional,
-            quote_expires_at=event.quote_expires_at,
-            reserved=tuple(event.reserved),
-        )
+        child = Child.of(event, self.now)
         self.last_number = child.number
         self.children[child.client_order_id] = child
         self.open[child.client_order_id] = child
@@ -295,12 +278,13 @@ class Parent:
             tally.book(event, released)
         self.rounding = add(self.rounding, less(times(event.px, event.qty), event.notional))
         # A fill is a fact and is booked whatever it breaks; the engine halts on a breach.
+        spec, total = self.spec, self.total
         if child.cum_qty > child.qty:
             self.breach = f"{child.client_order_id} filled {child.cum_qty}, more than its {child.qty}"
-        elif add(self.total.cum_qty, self.total.exposure_qty) > self.spec.qty:
-            self.breach = f"sold and exposed {self.cum_qty + self.exposure_qty}, more than {self.spec.qty}"
-        elif event.px < self.spec.floor_px:
-            self.breach = f"trade {event.trade_id} at {event.px} is under the floor {self.spec.floor_px}"
+        elif add(total.cum_qty, total.exposure_qty) > spec.qty:
+            self.breach = f"sold and exposed {total.cum_qty + total.exposure_qty}, more than {spec.qty}"
+        elif event.px < spec.floor_px:
+            self.breach = f"trade {event.trade_id} at {event.px} is under the floor {spec.floor_px}"
 
     def _on_closed(self, event: ChildClosed) -> None:
         child = self._child(event.client_order_id)
@@ -345,10 +329,9 @@ class Parent:
         self.finished = status is ParentStatus.COMPLETED or status is ParentStatus.ENDED
 
     def _child(self, client_order_id: str) -> Child:
-        child = self.children.get(client_order_id)
-        if child is None:
+        if client_order_id not in self.children:
             raise InvariantBroken(f"no intent was recorded for {client_order_id}")
-        return child
+        return self.children[client_order_id]
 
     def _tallies(self, child: Child) -> tuple[Tally, Tally, Tally]:
         return self.total, self.legs[child.leg], self.routes[child.venue, child.method]

@@ -4,7 +4,7 @@ One child order per venue at most. A partial fill must never leave a remainder t
 left over whatever fills, or the whole remainder goes as one fill-or-kill order that fills entirely or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
@@ -34,6 +34,18 @@ class Route(msgspec.Struct, frozen=True):
     qty: Decimal
     limit_px: Decimal
     time_in_force: TimeInForce
+
+
+class _Part(msgspec.Struct):
+    """What one venue gets of a slice: ``stock`` is what it could sell of all that is left, ``room`` the largest order
+    there, ``share`` the most and ``qty`` what it gets, ``lowest`` the lowest price used."""
+
+    offer: Offer
+    stock: Decimal
+    room: Decimal = ZERO
+    share: Decimal = ZERO
+    qty: Decimal = ZERO
+    lowest: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +80,16 @@ def route(
     if not offers:
         return NoRoute("market", "no venue shows a usable book")
     least = smallest_child(offers, min_notional, limit_px)
-    stocks = {offer.venue: _stock(offer, leaves) for offer in offers}
+    parts = [_Part(offer, _stock(offer, leaves)) for offer in offers]
     cleared: list[Route] = []
-    if due >= leaves or min(stocks.values()) < 2 * least:
+    if due >= leaves or min([part.stock for part in parts]) < 2 * least:
         cleared = _clear_purses(due, leaves, offers, least, limit_px)
-    ordered, others = ZERO, list(offers)
+    ordered = ZERO
     for piece in cleared:
         ordered += piece.qty
-        others = [offer for offer in others if offer.venue != piece.venue]
+        parts = [part for part in parts if part.offer.venue != piece.venue]
     budget = min(due - ordered, leaves - ordered - least)
-    routes = cleared + (_sweep_children(budget, leaves, others, stocks, least, limit_px) if budget >= least else [])
+    routes = cleared + (_sweep_children(budget, leaves, parts, least, limit_px) if budget >= least else [])
     if routes:
         return routes
     if not any(_above(offer, limit_px) for offer in offers):
@@ -101,29 +113,12 @@ def _clear_purses(
     return cleared
 
 
-class _Part(msgspec.Struct):
-    """What one venue gets of a slice: at most its ``share``, in an order of at most ``room``; ``lowest`` is the lowest
-    price used."""
-
-    offer: Offer
-    room: Decimal
-    share: Decimal
-    qty: Decimal = ZERO
-    lowest: Decimal = ZERO
-
-
 def _sweep_children(
-    budget: Decimal,
-    leaves: Decimal,
-    offers: Sequence[Offer],
-    stocks: Mapping[str, Decimal],
-    least: Decimal,
-    limit_px: Decimal,
+    budget: Decimal, leaves: Decimal, parts: Sequence[_Part], least: Decimal, limit_px: Decimal
 ) -> list[Route]:
-    parts = []
-    for offer in offers:
-        room = min(_room(offer), stocks[offer.venue] - least)
-        parts.append(_Part(offer, room, min(_share(offer, budget, leaves), room)))
+    for part in parts:
+        part.room = min(_room(part.offer), part.stock - least)
+        part.share = min(_share(part.offer, budget, leaves), part.room)
     _sweep(budget, parts, limit_px)
     return _children(budget, [part for part in parts if part.qty], least, limit_px)
 
@@ -200,7 +195,8 @@ def _children(budget: Decimal, parts: list[_Part], least: Decimal, limit_px: Dec
         qty = round_down(min(part.qty + spare, part.room, budget), offer.instrument.step_size)
         if qty < least:
             continue
-        spare = max(ZERO, spare - max(ZERO, qty - part.qty))
+        if spare:
+            spare = max(ZERO, spare - max(ZERO, qty - part.qty))
         routes.append(Route(offer.venue, qty, _limit(offer.instrument, part.lowest, limit_px), _IOC))
         budget -= qty
     return routes
@@ -211,8 +207,7 @@ def _whole(qty: Decimal, offer: Offer, limit_px: Decimal) -> Route | None:
     instrument = offer.instrument
     if _FOK not in offer.time_in_force:
         return None
-    room = _room(offer)
-    part = _Part(offer, room, room)
+    part = _Part(offer, qty, share=min(_room(offer), qty))
     _sweep(qty, [part], limit_px)
     if part.qty != qty:
         return None

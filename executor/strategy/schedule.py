@@ -42,7 +42,7 @@ class Schedule(Sequence[Slice]):
         self._count = slice_count(leg, duration_s)
         self._starts_at = starts_at
         self._turn_us = timedelta(seconds=duration_s) / self._count // _MICROSECOND
-        self._late = f"{seed}/time"
+        self._late = b"%d/time" % seed
         self._late_us = (self._turn_us * leg.time_jitter).scaleb(-_DIGITS)  # for each unit of a draw
         self._reached = list(_reached(leg, self._count, lot, seed))
 
@@ -67,7 +67,7 @@ def _reached(leg: TwapLeg, count: int, lot: Decimal, seed: int) -> Iterator[Deci
     # Weights are whole numbers: one is ``whole``, and a size lies up to its jitter above or below.
     grain = ONE.scaleb(min(0, leg.size_jitter.as_tuple().exponent))  # type: ignore[arg-type]
     whole, jitter = int(_SCALE / grain), int(leg.size_jitter / grain)
-    key = f"{seed}/size"
+    key = b"%d/size" % seed
     sums = list(itertools.accumulate([whole + jitter * (2 * _draw(key, n) - _SCALE) for n in range(count)]))
     yield ZERO
     for weight in sums[:-1]:
@@ -95,9 +95,9 @@ _DIGITS = 9
 _SCALE: int = 10**_DIGITS
 
 
-def _draw(key: str, index: int) -> int:
+def _draw(key: bytes, index: int) -> int:
     """A whole number in [0, 10^9), the same for the same key and index on every machine and version."""
-    drawn: int = _FIRST_EIGHT(hashlib.sha256(f"{key}/{index}".encode()).digest())[0]
+    drawn: int = _FIRST_EIGHT(hashlib.sha256(b"%b/%d" % (key, index)).digest())[0]
     return drawn % _SCALE
 
 
