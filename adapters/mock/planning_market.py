@@ -22,7 +22,7 @@ from adapters.mock.params import STEP, MarketParams, VenueGrid
 from adapters.mock.tape import Stream, generator
 from adapters.venue import Level
 
-_QUANTUM = Decimal("1e-8")
+_ZERO = Decimal(0)
 _MINUTES = 1_440
 _MINUTE_S = 60.0
 _DAY_S = _MINUTES * _MINUTE_S
@@ -77,17 +77,17 @@ class PlanningMarket:
 
     def mid(self) -> Decimal:
         """The mid, quote currency per base unit, rounded to 8 decimal places."""
-        return Decimal(self.price).quantize(_QUANTUM)
+        return _rounded(self.price)
 
     def counterfactual_mid(self) -> Decimal:
         """The mid had we never traded."""
-        return Decimal(self._base * math.exp(self._log_px)).quantize(_QUANTUM)
+        return _rounded(self._base * math.exp(self._log_px))
 
     def mid_at(self, at: datetime) -> Decimal:
         """The mid at a coming time of today or tomorrow if nobody adds to our footprint until then."""
         ahead = max(0.0, (at - self.now).total_seconds())
         impact = self.params.impact_bps(self._footprint * math.exp(-ahead / self._tau_s)) / 1e4
-        return Decimal(self._base * math.exp(self._log_at(at) + impact)).quantize(_QUANTUM)
+        return _rounded(self._base * math.exp(self._log_at(at) + impact))
 
     def add_impact(self, qty: float, over_steps: int = 0) -> None:
         """Add our signed quantity (base units, negative for a sale) to the footprint, at once or evenly."""
@@ -118,6 +118,10 @@ class PlanningMarket:
         return [path[-1], *(path[-1] + np.cumsum(steps)).tolist()]
 
 
+def _rounded(px: float) -> Decimal:
+    return Decimal(f"{px:.8f}")
+
+
 class PlanningBook:
     """One venue's ladder on a market. Prices are whole ticks, quantities whole lots of its step."""
 
@@ -127,6 +131,7 @@ class PlanningBook:
         self._grid = grid
         self._tick = float(grid.tick)
         self._step = float(grid.step)
+        self._below, self._above = 1 - params.half_spread / 1e4, 1 + params.half_spread / 1e4
         self._cap = max(1, round(params.density * params.level_bps / self._step))
         self._whole = grid.step * self._cap
         self._missing = 0.0  # lots that we took and that had not come back at ``_missing_at``
@@ -137,25 +142,25 @@ class PlanningBook:
 
     def sides(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """Bids and asks as shown now, best first."""
-        ask = math.ceil(self._market.price * (1 + self._params.half_spread / 1e4) / self._tick - 1e-9)
+        ask = math.ceil(self._market.price * self._above / self._tick - 1e-9)
         return tuple(self._ladder()), (Level(self._grid.tick * ask, self._whole),)
 
     def take(self, qty: Decimal, limit_px: Decimal, *, whole: bool = False) -> list[Level]:
         """Sell into the bids from ``limit_px`` up: price and quantity of each level. ``whole``: all of it or none."""
         step, shown = self._grid.step, self._ladder()
-        wanted = qty // step * step
+        asked = left = qty // step * step
         taken: list[Level] = []
         for level in shown:
-            if level.px < limit_px or wanted <= 0:
+            if level.px < limit_px or left <= _ZERO:
                 break
-            taken.append(level if level.qty <= wanted else Level(level.px, wanted))
-            wanted -= taken[-1].qty
-        if not taken or (whole and wanted > 0):
+            taken.append(level if level.qty <= left else Level(level.px, left))
+            left -= taken[-1].qty
+        if not taken or (whole and left):
             return []
-        last = shown[len(taken) - 1]
-        left = last.qty - taken[-1].qty
-        self._shown = ([Level(last.px, left)] if left else []) + shown[len(taken) :]
-        sold = int(sum([level.qty for level in taken]) / step)
+        last, after = shown[len(taken) - 1], shown[len(taken) :]
+        rest = last.qty - taken[-1].qty
+        self._shown = [Level(last.px, rest), *after] if rest else after
+        sold = int((asked - left) // step)
         self._missing = self._gone = self._gone + sold
         self._missing_at = self._market.now
         self._market.add_impact(-sold * self._step)
@@ -167,19 +172,19 @@ class PlanningBook:
         now = self._market.now
         if self._shown_at is now:
             return self._shown
-        price, params, tick = self._market.price, self._params, self._grid.tick
+        price, params, tick, whole = self._market.price, self._params, self._grid.tick, self._whole
         age = (now - self._missing_at).total_seconds()
         self._gone = float(self._missing * 0.5 ** (age / params.recovery_half_life))
         first, less = divmod(math.ceil(self._gone - 1e-6), self._cap)
-        best = math.floor(price * (1 - params.half_spread / 1e4) / self._tick + 1e-9)
         gap = max(1, round(params.level_bps * price / 1e4 / self._tick))
-        px, apart = tick * (best - first * gap), tick * gap
-        qty = self._whole - self._grid.step * less
-        self._shown, self._shown_at = [], now
-        while px > 0 and len(self._shown) < _BIDS:
-            self._shown.append(Level(px, qty))
-            px, qty = px - apart, self._whole
-        return self._shown
+        top = math.floor(price * self._below / self._tick + 1e-9) - first * gap
+        px, apart = tick * top, tick * gap
+        shown = [Level(px, whole - self._grid.step * less)] if top > 0 else []
+        for _ in range(min(_BIDS - 1, (top - 1) // gap)):  # as many as have a price above nothing
+            px -= apart
+            shown.append(Level(px, whole))
+        self._shown, self._shown_at = shown, now
+        return shown
 
 
 def passive_delay(chance: float) -> timedelta | None:

@@ -6,7 +6,7 @@ quote's money is rounded down to the cent. What has ended long ago is forgotten,
 """
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -103,7 +103,8 @@ class PlanningVenue:
         self._min_order_fee = min_order_fee
         self._sold = sold
         self._cash = _ZERO
-        self._orders: OrderedDict[str, _Held] = OrderedDict()  # by client id, oldest first
+        self._orders: dict[str, _Held] = {}  # by client id
+        self._by_age: deque[_Held] = deque()  # the same, oldest first
         self._ids = 0
         self._offers: dict[str, DealerQuote] = {}
         self._ledger: deque[QuoteTrade] = deque()
@@ -163,6 +164,7 @@ class PlanningVenue:
         self._locked[purse] += order.qty
         held = _Held(order, self._new_id(), _NEW, None, now)
         self._orders[order.client_order_id] = held
+        self._by_age.append(held)
         self._forget(now)
         if not order.post_only:
             whole = order.time_in_force is _FOK
@@ -308,11 +310,8 @@ class PlanningVenue:
 
     def _forget(self, now: datetime) -> None:
         """Drop the oldest orders that ended long ago; one that still rests stops the clearing until it has ended."""
-        while True:
-            oldest = next(iter(self._orders.values()))
-            if not oldest.status.terminal or now - oldest.changed_at < _REMEMBERED:
-                return
-            self._orders.popitem(last=False)
+        while (oldest := self._by_age[0]).status.terminal and now - oldest.changed_at >= _REMEMBERED:
+            del self._orders[self._by_age.popleft().order.client_order_id]
 
     def _new_id(self) -> str:
         self._ids += 1
