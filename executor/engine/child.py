@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 import structlog
@@ -47,11 +48,12 @@ from executor.engine.parent_log import ParentLog
 from executor.engine.tuning import Tuning
 from executor.errors import GuardHalts, RuleRefused
 from executor.guards import floor
-from executor.guards.verdict import Action
+from executor.guards.verdict import ALLOW
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
 
+_GTC = TimeInForce.GTC
 _POLLS_PER_CANCEL = 5  # looks at a live order between two requests to cancel it
 
 # Refusals after which more of the same must not be sent: a person has to look.
@@ -86,23 +88,23 @@ class ChildOrders:
         """Write the intent, send once, record what came back. ``None`` when the quantity is no longer there to order.
         Raises ``RuleRefused`` when a guard refuses: the strategy asked for something that is never allowed."""
         decided_at = self._clock.now()
-        intent = await self._log.intend(order.venue, lambda state: self._intent(order, state, tops))
+        intent = await self._log.intend(order.venue, partial(self._intent, order, tops))
         if intent is None:
             return None
         child = self._log.state.children[intent.client_order_id]
         await self.transmit(child, decided_at)
         return child
 
-    def _intent(self, order: BookOrder, state: Parent, tops: list[Top]) -> ChildIntended | None:
+    def _intent(self, order: BookOrder, tops: list[Top], state: Parent) -> ChildIntended | None:
         if order.qty > state.leg_leaves(order.leg) or state.broken(order.venue):
             return None
-        seat = self._desk.seats[order.venue]
-        verdict = floor.check(order.limit_px, state.spec.floor_px)
-        if verdict.action is not Action.ALLOW:
+        seat, spec = self._desk.seats[order.venue], state.spec
+        verdict = floor.check(order.limit_px, spec.floor_px)
+        if verdict is not ALLOW:
             raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
         number = state.last_number + 1
         return ChildIntended(
-            client_order_id=client_order_id(state.spec.parent_id, number),
+            client_order_id=client_order_id(spec.parent_id, number),
             number=number,
             leg=order.leg,
             slice=order.slice,
@@ -119,8 +121,7 @@ class ChildOrders:
     async def transmit(self, child: Child, decided_at: datetime) -> None:
         """Put the intended order on the wire, once, and record the outcome whatever it is. It is not signed any more
         once so much time has passed since ``decided_at`` that another process might have proved it absent."""
-        venue = self._desk.seats[child.venue].venue
-        traits = venue.traits
+        seat = self._desk.seats[child.venue]
         order = NewOrder(
             client_order_id=child.client_order_id,
             symbol=child.symbol,
@@ -128,10 +129,10 @@ class ChildOrders:
             limit_px=child.limit_px,
             time_in_force=TimeInForce(child.time_in_force),
             post_only=child.post_only,
-            not_after=decided_at + max((traits.quiet_period - traits.request_window) / 2, traits.request_window),
+            not_after=decided_at + seat.signs_within,
         )
         try:
-            report = await venue.place(order)
+            report = await seat.venue.place(order)
         except VenueError as error:
             # A second send under the same id that fails proves nothing about the first one.
             again = ChildUnknown(client_order_id=child.client_order_id, message=str(error))
@@ -143,7 +144,7 @@ class ChildOrders:
             venue_order_id=report.venue_order_id,
             venue_status=report.raw_status,
         )
-        if order.time_in_force is TimeInForce.GTC:
+        if order.time_in_force is _GTC:
             await self._log.record(acknowledged)
         else:
             # It has ended by now, as a rule: what came of it goes into the record together with the acknowledgement.
@@ -188,11 +189,9 @@ class ChildOrders:
     async def _look(self, child: Child, acknowledged: ChildAcknowledged | None = None) -> bool:
         """One look at the order; books what is new, together with its end if that is all, and with its acknowledgement
         if that is not in the record yet. True when it is closed."""
-        venue, ref = self._desk.seats[child.venue].venue, ref_of(child)
-        news: list[ChildAcknowledged | FillRecorded | ChildClosed] = []
-        if acknowledged is not None:
-            ref = OrderRef(child.client_order_id, child.symbol, acknowledged.venue_order_id)
-            news.append(acknowledged)
+        venue, id_ = self._desk.seats[child.venue].venue, child.client_order_id
+        news: list[ChildAcknowledged | FillRecorded | ChildClosed] = [] if acknowledged is None else [acknowledged]
+        ref = OrderRef(id_, child.symbol, (child if acknowledged is None else acknowledged).venue_order_id)
         fills: Sequence[Fill] = ()
         try:
             report = await venue.query(ref)
@@ -203,13 +202,13 @@ class ChildOrders:
             report = None
         closed = False
         if report is not None:
-            fresh = _new(child, fills)
-            cum_qty = sum((fill.qty for fill in fresh), child.cum_qty)
+            cum_qty = child.cum_qty
+            for fill in _new(child, fills):
+                cum_qty += fill.qty
+                news.append(fill)
             closed = report.status.terminal and complete(child, report, cum_qty)
-            news += fresh
             if closed:
-                id_, word = child.client_order_id, report.raw_status
-                news.append(ChildClosed(client_order_id=id_, venue_status=word, cum_qty=cum_qty))
+                news.append(ChildClosed(client_order_id=id_, venue_status=report.raw_status, cum_qty=cum_qty))
         await self._record(news)
         return closed
 
@@ -257,7 +256,7 @@ def complete(child: Child, report: OrderReport, cum_qty: Decimal) -> bool:
 def _new(child: Child, fills: Sequence[Fill]) -> list[FillRecorded]:
     """The events for the fills that are not in the record yet, each once."""
     fresh = {fill.trade_id: fill for fill in fills if fill.trade_id not in child.trade_ids}
-    return [recorded(child, fill) for fill in fresh.values()]
+    return [recorded(child, fill) for fill in fresh.values()] if fresh else []
 
 
 def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSent | ChildUnknown:

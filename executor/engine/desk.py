@@ -43,7 +43,8 @@ _PX_GRID = Decimal("0.00000001")
 @dataclass(slots=True)
 class Seat:
     """One venue as this run uses it. ``free_at_start`` maps purse to the quantity it could deliver when the run began,
-    and ``used_at_start`` maps method to what this parent had sold and exposed there by then."""
+    and ``used_at_start`` maps method to what this parent had sold and exposed there by then. ``signs_within``: so long
+    after its decision an order may still be signed."""
 
     venue: Venue
     symbol: str
@@ -52,6 +53,7 @@ class Seat:
     free_at_start: dict[str, Decimal]
     totals_at_start: dict[str, Decimal]
     used_at_start: dict[str, Decimal]
+    signs_within: timedelta
 
 
 class Desk:
@@ -93,8 +95,9 @@ class Desk:
                 raise RuleRefused(f"{error}; no order was sent") from None
             except VenueError as error:
                 raise VenueUnreachable(f"{error}; no order was sent") from None
-            free, totals = _free(balances, asset), _totals(balances, asset)
-            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {})
+            free, totals, traits = _free(balances, asset), _totals(balances, asset), venue.traits
+            within = max((traits.quiet_period - traits.request_window) / 2, traits.request_window)
+            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {}, within)
             log.info(LogEvent.VENUE_READY, venue=name, symbol=symbol)
 
     def mark_used(self, state: Parent) -> None:

@@ -115,7 +115,8 @@ async def _sell(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     if shut := _all_shut(sight.shut, leg.venues or work.desk.seats):
         await work.waiting("venue.hours", shut)
         return
-    if not await _enough_venues(work, sight):
+    if few := _too_few(work, sight):
+        await work.waiting("cap.min_venues", few)
         return
     if leg.style == "rest_then_cross":
         await _rest(work, number, leg, piece, due, sight)
@@ -229,13 +230,11 @@ def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tupl
     return priced, limit, told
 
 
-async def _enough_venues(work: Work, sight: _Sight) -> bool:
-    """Say so and return false while fewer venues can be traded on than the plan wants."""
+def _too_few(work: Work, sight: _Sight) -> str:
+    """Why it waits while fewer venues can be traded on than the plan wants; empty if there are enough."""
     wanted, stopped, state = work.log.gate.min_venues(sight.at), sight.held | sight.shut.keys(), work.log.state
     usable = [n for n, b in sight.books.items() if b.bids and n not in stopped and not state.broken(n)]
-    if len(usable) < wanted:
-        await work.waiting("cap.min_venues", f"{len(usable)} venues can be traded on, the plan wants {wanted}")
-    return len(usable) >= wanted
+    return f"{len(usable)} venues can be traded on, the plan wants {wanted}" if len(usable) < wanted else ""
 
 
 async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
@@ -279,7 +278,8 @@ async def _clip(work: Work, number: int, leg: OtcLeg, sight: _Sight) -> Decimal:
     if shut := _all_shut(work.desk.closed("rfq"), leg.venues or work.desk.seats):
         await work.waiting("venue.hours", shut)
         return ZERO
-    if not await _enough_venues(work, sight):
+    if few := _too_few(work, sight):
+        await work.waiting("cap.min_venues", few)
         return ZERO
     qty = min(leg.clip, work.log.state.leg_leaves(number))
     bids = {n: b.bids[0].px for n, b in sight.books.items() if b.bids and (not leg.venues or n in leg.venues)}

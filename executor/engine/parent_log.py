@@ -6,7 +6,7 @@ process no longer owns the truth about the parent order: the log refuses everyth
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -44,7 +44,7 @@ class ParentLog:
         self._journal = journal
         self._clock = clock
         self._observer = observer
-        self._scopes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._scopes: dict[str, tuple[str, ...]] = {}  # by venue
         self._stream = stream_of(parent_id)
         self._turn = asyncio.Lock()
         self._noted: list[Line] = []
@@ -67,7 +67,7 @@ class ParentLog:
     async def record(self, *events: ParentEvent) -> None:
         """Make ``events`` part of the record. Returns when they are durable."""
         async with self._turn:
-            lines = self._stamp(events)
+            lines = self._stamp(events, self._clock.now())
             changes: list[Reservation] = []
             try:
                 for line in lines:
@@ -81,12 +81,14 @@ class ParentLog:
         """Take news on which nothing outside rests: it goes into the record with whatever is written next, or with
         :meth:`written`."""
         async with self._turn:
-            (line,) = self._stamp([event])
+            (line,) = self._stamp((event,), self._clock.now())
             self.state.apply(event, line.at)
             self._noted.append(line)
 
     async def written(self) -> None:
         """Write what was noted and has not been written. Returns when it is durable."""
+        if self._failure is None and not self._noted:
+            return
         async with self._turn:
             if self._failure is not None:
                 raise self._failure
@@ -97,7 +99,7 @@ class ParentLog:
         """Write the first events of the parent order, if ``reserve`` can be taken in the same transaction and the
         approval still stands. Raises ``CapReached`` or ``GuardHalts``."""
         async with self._turn:
-            lines = self._stamp(events)
+            lines = self._stamp(events, self._clock.now())
             await self._write_admitted(lines, self.scopes(), self.gate.approved, reserve)
             for line in lines:
                 self.state.apply(line.event, line.at)
@@ -116,16 +118,18 @@ class ParentLog:
             self.state.check_intent(intent)
             if not self.gate.counting.ready:
                 await self.gate.counting.begin(self._clock)
-            await self._tell_cover()
+            if self.gate.cover.terms is not None:
+                await self._tell_cover()
             while True:
-                admitted = self.gate.admit(self.state, intent, self._clock.now())
-                lines = self._stamp([admitted.intent])
+                now = self._clock.now()
+                admitted = self.gate.admit(self.state, intent, now)
+                lines = self._stamp((admitted.intent,), now)
                 try:
                     await self._write(lines, self.scopes(venue), admitted.reserve, admitted.expects)
                 except Outdated:
                     self.gate.reread()
                     continue
-                self.state.apply(admitted.intent, lines[0].at)
+                self.state.apply(admitted.intent, now)
                 return admitted.intent
 
     async def watch_cover(self) -> None:
@@ -136,9 +140,10 @@ class ParentLog:
             self.gate.cover.check(self.state, self._clock.now())
 
     async def _tell_cover(self) -> None:
-        told = self.gate.cover.crossings(self.state, self._clock.now())
+        now = self._clock.now()
+        told = self.gate.cover.crossings(self.state, now)
         if told:
-            lines = self._stamp(told)
+            lines = self._stamp(told, now)
             await self._write(lines)
             for line in lines:
                 self.state.apply(line.event, line.at)
@@ -151,7 +156,7 @@ class ParentLog:
             return self.gate.admit_again(self.state, child, now, self._journal.used)
 
         async with self._turn:
-            lines = self._stamp([event])
+            lines = self._stamp((event,), self._clock.now())
             await self._write_admitted(lines, self.scopes(child.venue), admitted)
             self.state.apply(event, lines[0].at)
 
@@ -185,21 +190,23 @@ class ParentLog:
 
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""
-        key = (self.state.created.plan_hash if self.state.created is not None else "", venue)
-        if key not in self._scopes:
-            names = (self.case_id, self.parent_id, key[0])
-            self._scopes[key] = child_scopes(*names, venue) if venue else parent_scopes(*names)
-        return self._scopes[key]
+        scopes = self._scopes.get(venue)
+        if scopes is None:
+            created = self.state.created
+            names = (self.case_id, self.parent_id, created.plan_hash if created is not None else "")
+            scopes = child_scopes(*names, venue) if venue else parent_scopes(*names)
+            if created is not None:  # of a parent order that does not stand in the record yet nothing is settled
+                self._scopes[venue] = scopes
+        return scopes
 
-    def _stamp(self, events: Sequence[ParentEvent]) -> list[Line]:
+    def _stamp(self, events: Iterable[ParentEvent], now: datetime) -> list[Line]:
         if self._failure is not None:
             raise self._failure
-        now = self._clock.now()
-        stream, version = self._stream, self.state.version
-        return [
-            Line(stream=stream, version=version + number, case_id=self.case_id, at=now, event=event)
-            for number, event in enumerate(events, start=1)
-        ]
+        stream, case_id, version, lines = self._stream, self.case_id, self.state.version, []
+        for event in events:
+            version += 1
+            lines.append(Line(stream=stream, version=version, case_id=case_id, at=now, event=event))
+        return lines
 
     async def _write(
         self,
@@ -209,7 +216,8 @@ class ParentLog:
         expects: Mapping[str, int] | None = None,
     ) -> None:
         """Write what was noted, then ``lines``, in one append."""
-        lines = self._noted + lines
+        if self._noted:
+            lines = self._noted + lines
         try:
             await self._journal.append(lines, scopes, reserve, expects)
         except (Held, CapReached, Outdated):

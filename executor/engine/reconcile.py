@@ -99,7 +99,8 @@ class Reconciler:
             fills = await venue.fills(ref_of(child))
             await self._orders.book(child, fills)
             gone = child.trade_ids - {fill.trade_id for fill in fills}
-            await self._break(name, "busted_trade", "no longer shown by the venue", gone)
+            if gone:
+                await self._break(name, "busted_trade", "no longer shown by the venue", gone)
             self._checked.add(child.client_order_id)
         self._fold_away()
 

@@ -85,9 +85,10 @@ class Work:
 
     def check_unknowns(self) -> None:
         """Raise ``GuardHalts`` if an order has been without a known outcome for too long."""
-        oldest = self.clock.now() - timedelta(seconds=self.guards.unknown_for)
         for child in self.log.state.open.values():
-            if child.status in (ChildStatus.UNKNOWN, ChildStatus.PARKED) and child.intended_at < oldest:
+            if child.status not in (ChildStatus.UNKNOWN, ChildStatus.PARKED):
+                continue
+            if child.intended_at < self.clock.now() - timedelta(seconds=self.guards.unknown_for):
                 raise GuardHalts(
                     "unknown", f"{child.client_order_id} at {child.venue} has no known outcome: {child.outcome}"
                 )

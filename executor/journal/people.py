@@ -23,14 +23,19 @@ class People:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._looked: timedelta | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for the running one is a call of the system
         self._holds: dict[str, Hold] = {}
+        self._holds_at = self._acts_at = -FRESH  # when they were read
         self._acts: dict[str, list[Line]] = {}  # by stream that is followed: what has been seen there and not done
         self._seen: dict[str, int] = {}
 
     def hold(self, scopes: Sequence[str], *, anew: bool = False) -> Hold | None:
         """The hold in force on one of ``scopes``, a kill before a pause. ``anew``: as the journal stands now."""
-        self._look(anew=anew)
+        now = self._now()
+        if anew or now - self._holds_at >= FRESH:
+            self._holds, self._holds_at = {hold.scope: hold for hold in self._store.holds(None)}, now
+        if not self._holds:
+            return None
         found = [self._holds[scope] for scope in scopes if scope in self._holds]
         return min(found, key=lambda hold: (hold.action, hold.scope), default=None)
 
@@ -39,7 +44,10 @@ class People:
         if stream not in self._seen:
             self._seen[stream], self._acts[stream] = after, []
             self._read({stream: after})
-        self._look(anew=False)
+        now = self._now()
+        if now - self._acts_at >= FRESH:
+            self._read(self._seen)
+            self._acts_at = now
         self._acts[stream] = [line for line in self._acts[stream] if line.version > after]
         return self._acts[stream]
 
@@ -48,12 +56,11 @@ class People:
         self._seen.pop(stream, None)
         self._acts.pop(stream, None)
 
-    def _look(self, *, anew: bool) -> None:
-        now = timedelta(seconds=asyncio.get_running_loop().time())
-        if anew or self._looked is None or now - self._looked >= FRESH:
-            self._holds = {hold.scope: hold for hold in self._store.holds(None)}
-            self._read(self._seen)
-            self._looked = now
+    def _now(self) -> timedelta:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            loop = self._loop = asyncio.get_running_loop()
+        return timedelta(seconds=loop.time())
 
     def _read(self, streams: dict[str, int]) -> None:
         if streams:
