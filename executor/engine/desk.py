@@ -69,6 +69,7 @@ class Desk:
         self._neighbours = neighbours
         self._watch = MarketWatch(guards)
         self._asset = ""
+        self._keeping_hours = False  # true with a venue that is closed at times
         self._usable: Mapping[str, Book] = {}  # what the last look found
         self._mids: list[SourcePrice] | None = []  # of it, once they were asked for
         self.read_between = (clock.now(), clock.now())  # the balances with which it was opened
@@ -96,6 +97,8 @@ class Desk:
             except VenueError as error:
                 raise VenueUnreachable(f"{error}; no order was sent") from None
             free, totals, traits = _free(balances, asset), _totals(balances, asset), venue.traits
+            if traits.hours is not None or (traits.rfq is not None and traits.rfq.hours is not None):
+                self._keeping_hours = True
             within = max((traits.quiet_period - traits.request_window) / 2, traits.request_window)
             self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {}, within)
             log.info(LogEvent.VENUE_READY, venue=name, symbol=symbol)
@@ -200,6 +203,8 @@ class Desk:
 
     def closed(self, method: str) -> dict[str, str]:
         """The venues that cannot be used at this hour, with why."""
+        if not self._keeping_hours:
+            return {}
         return {name: why for name in self.seats if (why := self.shut(name, method))}
 
     async def books(self) -> dict[str, Book]:
@@ -212,7 +217,9 @@ class Desk:
         if verdict is not ALLOW and verdict.action is Action.HALT:
             raise GuardHalts(verdict.rule, verdict.reason)
         self._usable, self._mids = usable, None
-        return usable | {name: book for name in shut if (book := answers[name]) is not None and book.bids}
+        if shut:
+            usable = usable | {name: book for name in shut if (book := answers[name]) is not None and book.bids}
+        return usable
 
     def mids(self) -> Sequence[SourcePrice]:
         """The mid of each usable book at the last look."""
@@ -297,7 +304,7 @@ class Desk:
                 continue
             free = self.free_qty(name, "book", state)
             usable.append(Offer(name, seat.instrument, book, free, seat.venue.traits.time_in_force))
-        return usable, "; ".join(reasons)
+        return usable, "; ".join(reasons) if reasons else ""
 
     def facts(self, books: Mapping[str, Book]) -> list[VenueFacts]:
         """What the feasibility check needs to know of every venue."""
@@ -328,8 +335,11 @@ def tops(books: Mapping[str, Book]) -> list[Top]:
 
 def composite_mid(books: Mapping[str, Book]) -> Decimal | None:
     """The mean of the venues' mid prices, eight decimals; ``None`` when no venue shows both sides."""
-    mids = [(book.bids[0].px + book.asks[0].px) / 2 for book in books.values() if book.bids and book.asks]
-    return RATIO.divide(sum(mids, ZERO), len(mids)).quantize(_PX_GRID) if mids else None
+    mids, count = ZERO, 0
+    for book in books.values():
+        if book.bids and book.asks:
+            mids, count = mids + (book.bids[0].px + book.asks[0].px) / 2, count + 1
+    return RATIO.divide(mids, count).quantize(_PX_GRID) if count else None
 
 
 def refuse_unsafe_key(name: str, seen: Permissions) -> None:

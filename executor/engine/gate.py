@@ -253,18 +253,21 @@ def _obey(verdict: Verdict, who: str = "") -> None:
         raise RuleRefused(f"{verdict.rule}: {verdict.reason}")
 
 
-def taken(state: Parent, event: Event, at: datetime) -> list[Reservation]:
-    """Take ``event`` into the state. Returns what it changes at the counters: of the order that it is about, and, since
-    all of a parent order stands at the holding's counter until it ends, of the whole where it ends."""
-    child = state.children.get(getattr(event, "client_order_id", ""))
-    if (child is None or not child.reserved) and type(event) is not ParentFinished and not state.finished:
+def taken(state: Parent, events: Sequence[Event], at: datetime) -> list[Reservation]:
+    """Take ``events`` into the state. Returns what they change at the counters: of the orders that they are about, and,
+    since all of a parent order stands at the holding's counter until it ends, of the whole where it ends."""
+    changes: list[Reservation] = []
+    for event in events:
+        child = state.children.get(getattr(event, "client_order_id", ""))
+        if (child is None or not child.reserved) and type(event) is not ParentFinished and not state.finished:
+            state.apply(event, at)
+            continue
+        before = _counted(state, event)
         state.apply(event, at)
-        return []
-    before = _counted(state, event)
-    state.apply(event, at)
-    after = _counted(state, event)
-    changes = [Reservation(counter, EXACT.subtract(after[counter], before.get(counter, ZERO))) for counter in after]
-    return [change for change in changes if change.amount]
+        for counter, amount in _counted(state, event).items():
+            if change := EXACT.subtract(amount, before.get(counter, ZERO)):
+                changes.append(Reservation(counter, change))
+    return changes
 
 
 def _counted(state: Parent, event: Event) -> dict[str, Decimal]:

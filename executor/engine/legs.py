@@ -136,7 +136,7 @@ def _all_shut(shut: Mapping[str, str], names: Iterable[str]) -> str:
 async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
     state = work.log.state
     offers, unusable, due, full = _leg_offers(work, number, leg, due, sight)
-    offers, limit, bound = _priced(work, leg, offers, due)
+    offers, limit, bound = _priced(work, leg, offers, due, sight.at)
     if isinstance(bound, NotNow) and not offers:
         await work.waiting(bound.rule, str(bound))
         return
@@ -178,7 +178,7 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     """Rest the slice at the asks for a while, then cancel what has not been taken."""
     state = work.log.state
     offers, _, due, _ = _leg_offers(work, number, leg, due, sight)
-    offers, limit, _ = _priced(work, leg, offers, due)
+    offers, limit, _ = _priced(work, leg, offers, due, sight.at)
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     orders = [_order(number, piece.number, each, post_only=True) for each in routes]
     sent = await ends_at_once([work.orders.send(order, sight.tops) for order in orders])
@@ -212,7 +212,9 @@ def _leg_offers(
     return fit, unusable, min(due, left.joint.qty) if left.joint is not None else due, full
 
 
-def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tuple[list[Offer], Decimal, NotNow | str]:
+def _priced(
+    work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal, now: datetime
+) -> tuple[list[Offer], Decimal, NotNow | str]:
     """The offers at which the price rules name a lowest price, the highest of these prices, and the rule that made it
     or why there is none."""
     limit = leg.limit_px or work.log.state.spec.floor_px
@@ -220,7 +222,7 @@ def _priced(work: Work, leg: TwapLeg, offers: list[Offer], due: Decimal) -> tupl
     told: NotNow | str = ""
     for offer in offers:
         try:
-            bound = work.log.lowest(offer.venue, due) if due > 0 else None
+            bound = work.log.lowest(offer.venue, due, now) if due > 0 else None
         except NotNow as undefined:
             told = told or undefined
             continue

@@ -67,11 +67,10 @@ class ParentLog:
     async def record(self, *events: ParentEvent) -> None:
         """Make ``events`` part of the record. Returns when they are durable."""
         async with self._turn:
-            lines = self._stamp(events, self._clock.now())
-            changes: list[Reservation] = []
+            now = self._clock.now()
+            lines = self._stamp(events, now)
             try:
-                for line in lines:
-                    changes += taken(self.state, line.event, line.at)
+                changes = taken(self.state, events, now)
             except ExecutorError as error:
                 self._failure = error  # part of the news may be in the state and none of it is in the record
                 raise
@@ -80,10 +79,12 @@ class ParentLog:
     async def note(self, event: SliceStarted) -> None:
         """Take news on which nothing outside rests: it goes into the record with whatever is written next, or with
         :meth:`written`."""
-        async with self._turn:
-            (line,) = self._stamp((event,), self._clock.now())
-            self.state.apply(event, line.at)
-            self._noted.append(line)
+        if self._turn.locked():  # what is being written now comes before it
+            async with self._turn:
+                pass
+        now = self._clock.now()
+        self._noted += self._stamp((event,), now)
+        self.state.apply(event, now)
 
     async def written(self) -> None:
         """Write what was noted and has not been written. Returns when it is durable."""
@@ -176,9 +177,9 @@ class ParentLog:
             else:
                 return
 
-    def lowest(self, venue: str, qty: Decimal, *, quote: bool = False) -> Bound | None:
+    def lowest(self, venue: str, qty: Decimal, now: datetime, *, quote: bool = False) -> Bound | None:
         """The lowest price that the price rules allow now for an order at ``venue``. Raises ``NotNow``."""
-        return self.gate.prices.lowest(self.state, venue, qty, self._clock.now(), quote=quote)
+        return self.gate.prices.lowest(self.state, venue, qty, now, quote=quote)
 
     def may_rest(self, children: Sequence[Child]) -> bool:
         """True while no rule wants one of these orders off its book."""

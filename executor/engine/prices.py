@@ -77,7 +77,8 @@ class Prices:
     ) -> Bound | None:
         """The lowest price of the next order at ``venue``; ``None`` if the plan has no rule. Raises ``NotNow`` when a
         rule has nothing to compare with."""
-        raised = self._raised()
+        plan = self._case.plans.get(self._plan_hash)
+        raised = _raised(plan.raised_px) if plan is not None and plan.raised_px is not None else None
         if self._rules is None:
             return raised
         try:
@@ -85,13 +86,6 @@ class Prices:
         except PriceUndefined as undefined:
             raise NotNow(f"price.{undefined.rule}", undefined.reason) from None
         return raised if raised is not None and raised.px > low.px else low
-
-    def _raised(self) -> Bound | None:
-        """The floor that an approver has set over the plan's own."""
-        plan = self._case.plans.get(self._plan_hash)
-        if plan is None or plan.raised_px is None:
-            return None
-        return Bound(plan.raised_px, "floor", f"floor {plain(plan.raised_px)} to which an approver has raised it")
 
     def check(
         self, state: Parent, venue: str, qty: Decimal, px: Decimal, now: datetime, *, quote: bool, but: str = ""
@@ -144,6 +138,11 @@ class Prices:
             record = BenchmarkRecord.model_validate(known[len(self._benchmarks)])
             self._benchmarks.append(record.benchmark())
         return self._benchmarks
+
+
+def _raised(px: Decimal) -> Bound:
+    """The floor that an approver has set over the plan's own."""
+    return Bound(px, "floor", f"floor {plain(px)} to which an approver has raised it")
 
 
 def _fees(state: Parent, money: str) -> Decimal:

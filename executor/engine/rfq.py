@@ -109,7 +109,8 @@ class QuoteOrders:
 
     def _limit(self, leg: OtcLeg, qty: Decimal, quotes: Sequence[Quote]) -> Decimal:
         """The lowest price for a clip of ``qty``, by the strictest of the venues that quote. Raises ``NotNow``."""
-        bounds = [self._log.lowest(quote.venue, qty, quote=True) for quote in quotes]
+        now = self._clock.now()
+        bounds = [self._log.lowest(quote.venue, qty, now, quote=True) for quote in quotes]
         own = leg.limit_px or self._log.state.spec.floor_px
         return max([own, *(bound.px for bound in bounds if bound is not None)])
 

@@ -215,7 +215,7 @@ async def test_a_quote_under_the_price_is_kept_and_not_taken() -> None:
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 
-def blind(work: Any, leg: Any, offers: list[Offer], due: Decimal) -> tuple[list[Offer], Decimal, str]:
+def blind(work: Any, leg: Any, offers: list[Offer], due: Decimal, now: datetime) -> tuple[list[Offer], Decimal, str]:
     return offers, D(90_000), ""
 
 
