@@ -1,5 +1,6 @@
 """Reads who may do what from the journal, and carries out what people do to a case. Every refusal is recorded too."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from adapters.clock import Clock
@@ -78,16 +79,21 @@ class Approval:
         self.case = Case(case_id)
         self._people = People()
         self.journal = journal
-        self.rests_on = {PEOPLE_STREAM: 0, case_stream(case_id): 0}
+        self._read = {PEOPLE_STREAM: 0, case_stream(case_id): 0}
         self._fault: str | None = None
         self._raises: list[Raised] | None = None
+
+    @property
+    def rests_on(self) -> Mapping[str, int]:
+        """The streams that were read, and their last versions."""
+        return self._read
 
     def reread(self) -> None:
         """Read what was written since the last look."""
         for stream, fold in ((PEOPLE_STREAM, self._people), (case_stream(self.case_id), self.case)):
-            for line in self.journal.read(stream, after=self.rests_on[stream]):
+            for line in self.journal.read(stream, after=self._read[stream]):
                 fold.apply(line.event)
-                self.rests_on[stream] = line.version
+                self._read[stream] = line.version
                 self._fault = self._raises = None
 
     def fault(self, now: datetime) -> str:

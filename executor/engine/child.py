@@ -84,10 +84,9 @@ class ChildOrders:
 
     # --- sending ------------------------------------------------------------------------------------------------
 
-    async def send(self, order: BookOrder, tops: list[Top]) -> Child | None:
+    async def send(self, order: BookOrder, tops: list[Top], decided_at: datetime) -> Child | None:
         """Write the intent, send once, record what came back. ``None`` when the quantity is no longer there to order.
         Raises ``RuleRefused`` when a guard refuses: the strategy asked for something that is never allowed."""
-        decided_at = self._clock.now()
         intent = await self._log.intend(order.venue, partial(self._intent, order, tops))
         if intent is None:
             return None

@@ -44,7 +44,7 @@ _PX_GRID = Decimal("0.00000001")
 class Seat:
     """One venue as this run uses it. ``free_at_start`` maps purse to the quantity it could deliver when the run began,
     and ``used_at_start`` maps method to what this parent had sold and exposed there by then. ``signs_within``: so long
-    after its decision an order may still be signed."""
+    after its decision an order may still be signed. ``accounts``: by method, the purse that pays for it."""
 
     venue: Venue
     symbol: str
@@ -54,6 +54,7 @@ class Seat:
     totals_at_start: dict[str, Decimal]
     used_at_start: dict[str, Decimal]
     signs_within: timedelta
+    accounts: dict[str, str]
 
 
 class Desk:
@@ -100,7 +101,8 @@ class Desk:
             if traits.hours is not None or (traits.rfq is not None and traits.rfq.hours is not None):
                 self._keeping_hours = True
             within = max((traits.quiet_period - traits.request_window) / 2, traits.request_window)
-            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {}, within)
+            accounts = {"book": traits.order_account, "rfq": traits.rfq.account if traits.rfq is not None else ""}
+            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {}, within, accounts)
             log.info(LogEvent.VENUE_READY, venue=name, symbol=symbol)
 
     def mark_used(self, state: Parent) -> None:
@@ -114,10 +116,7 @@ class Desk:
 
     def account(self, name: str, method: str) -> str:
         """The purse that pays for ``method`` at this venue; empty if it has no such method."""
-        traits = self.seats[name].venue.traits
-        if method == "book":
-            return traits.order_account
-        return traits.rfq.account if traits.rfq is not None else ""
+        return self.seats[name].accounts[method]
 
     def _methods(self, name: str, account: str) -> list[str]:
         return [method for method in ("book", "rfq") if self.account(name, method) == account]
@@ -187,9 +186,10 @@ class Desk:
 
     def free_qty(self, name: str, method: str, state: Parent) -> Decimal:
         """What the purse that pays for ``method`` at this venue can still deliver, by our own count since the start."""
-        seat, account, since = self.seats[name], self.account(name, method), ZERO
+        seat, since = self.seats[name], ZERO
+        account = seat.accounts[method]
         for (venue, each), tally in state.routes.items():
-            if venue == name and (each == method or self.account(name, each) == account):
+            if venue == name and seat.accounts[each] == account:
                 since += tally.cum_qty + tally.exposure_qty - seat.used_at_start.get(each, ZERO)
         return seat.free_at_start.get(account, ZERO) - since
 

@@ -22,6 +22,7 @@ from executor.errors import ExecutorError, Held, NotNow
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
 from executor.strategy.schedule import Slice, due_qty, schedule
 
+_CLOSED = ChildStatus.CLOSED
 _FINE = Decimal("0.00000001")  # quotes take any amount of coins
 
 
@@ -76,9 +77,9 @@ class _Sight(msgspec.Struct, frozen=True):
     held: set[str]
 
 
-def _sight(work: Work, books: Mapping[str, Book], seen: list[Top]) -> _Sight:
+def _sight(work: Work, at: datetime, books: Mapping[str, Book], seen: list[Top]) -> _Sight:
     held = {name for name in books if work.controls.venue(name) is not None}
-    return _Sight(work.clock.now(), books, seen, work.desk.closed("book"), held)
+    return _Sight(at, books, seen, work.desk.closed("book"), held)
 
 
 async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
@@ -87,7 +88,7 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     books = await work.desk.books()
     due = _due(work, number, leg, piece)
     seen = tops(books)
-    await work.log.note(
+    at = await work.log.note(
         SliceStarted(
             leg=number,
             slice=piece.number,
@@ -99,7 +100,7 @@ async def _slice(work: Work, number: int, leg: TwapLeg, piece: Slice) -> None:
     )
     try:
         if due > 0 and not work.stop.requested():
-            await _sell(work, number, leg, piece, due, _sight(work, books, seen))
+            await _sell(work, number, leg, piece, due, _sight(work, at, books, seen))
     except ExecutorError:  # a run that ends here must not begin with the same slice again
         await work.log.written()
         raise
@@ -112,7 +113,7 @@ def _due(work: Work, number: int, leg: TwapLeg, piece: Slice) -> Decimal:
 
 
 async def _sell(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
-    if shut := _all_shut(sight.shut, leg.venues or work.desk.seats):
+    if sight.shut and (shut := _all_shut(sight.shut, leg.venues or work.desk.seats)):
         await work.waiting("venue.hours", shut)
         return
     if few := _too_few(work, sight):
@@ -123,14 +124,14 @@ async def _sell(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
         if work.stop.requested():
             return
         books = await work.desk.books()
-        due, sight = _due(work, number, leg, piece), _sight(work, books, tops(books))
+        due, sight = _due(work, number, leg, piece), _sight(work, work.clock.now(), books, tops(books))
     if due > 0:
         await _cross(work, number, leg, piece, due, sight)
 
 
 def _all_shut(shut: Mapping[str, str], names: Iterable[str]) -> str:
     """Why none of these venues can be used at this hour; empty if one can."""
-    return "; ".join(shut[name] for name in names) if shut and shut.keys() >= set(names) else ""
+    return "; ".join(shut[name] for name in names) if shut.keys() >= set(names) else ""
 
 
 async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decimal, sight: _Sight) -> None:
@@ -151,13 +152,13 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
         return
     await work.working()
     orders = [_order(number, piece.number, each) for each in routes]
-    await _finish_all(work, await ends_at_once([work.orders.send(order, sight.tops) for order in orders]))
+    await _finish_all(work, await ends_at_once([work.orders.send(order, sight.tops, sight.at) for order in orders]))
 
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
     """Follow every child to its end, then raise the first fault of sending or following, if there was one. A person's
     hold, a cap that others have used up and a price that has moved are no faults: the slice waits."""
-    live = [child for child in children if isinstance(child, Child) and child.status is not ChildStatus.CLOSED]
+    live = [child for child in children if isinstance(child, Child) and child.status is not _CLOSED]
     ends = await ends_at_once([work.finish_child(child) for child in live]) if live else []
     for fault in [*children, *ends]:
         if not isinstance(fault, BaseException):
@@ -181,7 +182,7 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     offers, limit, _ = _priced(work, leg, offers, due, sight.at)
     routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
     orders = [_order(number, piece.number, each, post_only=True) for each in routes]
-    sent = await ends_at_once([work.orders.send(order, sight.tops) for order in orders])
+    sent = await ends_at_once([work.orders.send(order, sight.tops, sight.at) for order in orders])
     live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
     if live:
         assert leg.rest_for is not None  # the plan's own check
@@ -250,7 +251,7 @@ async def work_otc(work: Work, number: int, leg: OtcLeg) -> None:
             return
         piece += 1
         books = await work.desk.books()
-        sight = _sight(work, books, tops(books))
+        sight = _sight(work, work.clock.now(), books, tops(books))
         qty = await _clip(work, number, leg, sight)
         if qty == 0:
             await work.stop.wait_until(work.clock.now() + timedelta(seconds=leg.pause))

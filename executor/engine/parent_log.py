@@ -76,15 +76,16 @@ class ParentLog:
                 raise
             await self._write(lines, reserve=changes)
 
-    async def note(self, event: SliceStarted) -> None:
+    async def note(self, event: SliceStarted) -> datetime:
         """Take news on which nothing outside rests: it goes into the record with whatever is written next, or with
-        :meth:`written`."""
+        :meth:`written`. Returns its time."""
         if self._turn.locked():  # what is being written now comes before it
             async with self._turn:
                 pass
         now = self._clock.now()
         self._noted += self._stamp((event,), now)
         self.state.apply(event, now)
+        return now
 
     async def written(self) -> None:
         """Write what was noted and has not been written. Returns when it is durable."""

@@ -16,6 +16,8 @@ from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
 from executor.errors import GuardHalts
 
+_WAITING = ParentStatus.WAITING
+
 
 class Work:
     """What both kinds of leg share: the parent's log, the desk, the senders, and the waiting state."""
@@ -54,7 +56,7 @@ class Work:
     async def waiting(self, rule: str, reason: str) -> None:
         """Record, once, that nothing can be sent and why."""
         state, terms = self.log.state, self.log.gate.waiting
-        if state.status is not ParentStatus.WAITING or state.status_rule != rule:
+        if state.status is not _WAITING or state.status_rule != rule:
             for_price = rule == "floor" or rule.startswith("price.")
             told = list(terms.tell) if terms is not None and for_price else []
             await self.log.record(ParentWaiting(rule=rule, reason=reason, told=told))
@@ -95,7 +97,7 @@ class Work:
 
     async def working(self) -> None:
         """Record, once, that the wait is over."""
-        if self.log.state.status is ParentStatus.WAITING:
+        if self.log.state.status is _WAITING:
             await self.log.record(ParentWorking())
 
     async def finish_child(self, child: Child) -> None:

@@ -5,6 +5,7 @@ seen so much later does no harm: the journal itself refuses a new order from the
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from executor.journal.store import Store
 
 FRESH = timedelta(milliseconds=250)
 """For how long a look is good enough, by the event loop's clock."""
+_FRESH_S = FRESH.total_seconds()
 _ACTS = [each.__name__ for each in (SettleAsked, ExplainAsked, ResumeAsked)]
 
 
@@ -25,14 +27,14 @@ class People:
         self._store = store
         self._loop: asyncio.AbstractEventLoop | None = None  # asking for the running one is a call of the system
         self._holds: dict[str, Hold] = {}
-        self._holds_at = self._acts_at = -FRESH  # when they were read
+        self._holds_at = self._acts_at = -math.inf  # when they were read
         self._acts: dict[str, list[Line]] = {}  # by stream that is followed: what has been seen there and not done
         self._seen: dict[str, int] = {}
 
     def hold(self, scopes: Sequence[str], *, anew: bool = False) -> Hold | None:
         """The hold in force on one of ``scopes``, a kill before a pause. ``anew``: as the journal stands now."""
         now = self._now()
-        if anew or now - self._holds_at >= FRESH:
+        if anew or now - self._holds_at >= _FRESH_S:
             self._holds, self._holds_at = {hold.scope: hold for hold in self._store.holds(None)}, now
         if not self._holds:
             return None
@@ -45,7 +47,7 @@ class People:
             self._seen[stream], self._acts[stream] = after, []
             self._read({stream: after})
         now = self._now()
-        if now - self._acts_at >= FRESH:
+        if now - self._acts_at >= _FRESH_S:
             self._read(self._seen)
             self._acts_at = now
         self._acts[stream] = [line for line in self._acts[stream] if line.version > after]
@@ -56,11 +58,11 @@ class People:
         self._seen.pop(stream, None)
         self._acts.pop(stream, None)
 
-    def _now(self) -> timedelta:
+    def _now(self) -> float:
         loop = self._loop
         if loop is None or loop.is_closed():
             loop = self._loop = asyncio.get_running_loop()
-        return timedelta(seconds=loop.time())
+        return loop.time()
 
     def _read(self, streams: dict[str, int]) -> None:
         if streams:

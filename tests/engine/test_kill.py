@@ -39,12 +39,12 @@ def never_ending(venues: tuple[str, ...], orders: int, *, hangs: bool = False) -
             order = BookOrder(
                 number, 1, venues[place % len(venues)], Decimal("0.01"), FAR + place, TimeInForce.GTC, True
             )
-            await work.orders.send(order, [])
+            await work.orders.send(order, [], work.clock.now())
         if hangs:
             await asyncio.sleep(3600)
         while not work.stop.requested():
             order = BookOrder(number, 2, venues[0], Decimal("0.001"), FAR, TimeInForce.GTC, True)
-            await work.orders.send(order, [])
+            await work.orders.send(order, [], work.clock.now())
 
     return leg
 
