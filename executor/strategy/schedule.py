@@ -7,7 +7,7 @@ whole multiples of ``lot`` that add up to the leg exactly; the last slice takes 
 import hashlib
 import itertools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import overload
@@ -44,7 +44,7 @@ class Schedule(Sequence[Slice]):
         self._turn_us = timedelta(seconds=duration_s) / self._count // _MICROSECOND
         self._late = b"%d/time" % seed
         self._late_us = (self._turn_us * leg.time_jitter).scaleb(-_DIGITS)  # for each unit of a draw
-        self._reached = list(_reached(leg, self._count, lot, seed))
+        self._reached = _reached(leg, self._count, lot, seed)
 
     def __len__(self) -> int:
         return self._count
@@ -62,17 +62,16 @@ class Schedule(Sequence[Slice]):
         return Slice(place + 1, self._starts_at + _MICROSECOND * due_us, reached - before, reached)
 
 
-def _reached(leg: TwapLeg, count: int, lot: Decimal, seed: int) -> Iterator[Decimal]:
+def _reached(leg: TwapLeg, count: int, lot: Decimal, seed: int) -> list[Decimal]:
     """What the leg should have sold before the first slice and after each."""
-    # Weights are whole numbers: one is ``whole``, and a size lies up to its jitter above or below.
+    # Weights are whole numbers: an even slice weighs ``whole``, and each up to its jitter more or less.
     grain = ONE.scaleb(min(0, leg.size_jitter.as_tuple().exponent))  # type: ignore[arg-type]
     whole, jitter = int(_SCALE / grain), int(leg.size_jitter / grain)
     key = b"%d/size" % seed
-    sums = list(itertools.accumulate([whole + jitter * (2 * _draw(key, n) - _SCALE) for n in range(count)]))
-    yield ZERO
-    for weight in sums[:-1]:
-        yield round_down(leg.qty * weight / sums[-1], lot)
-    yield leg.qty
+    least = whole - jitter * _SCALE
+    *sums, total = itertools.accumulate([least + 2 * jitter * _draw(key, number) for number in range(count)])
+    qty, together = leg.qty, Decimal(total)
+    return [ZERO, *[round_down(qty * weight / together, lot) for weight in sums], qty]
 
 
 def schedule(leg: TwapLeg, *, starts_at: datetime, duration_s: int, lot: Decimal, seed: int) -> Schedule:
