@@ -33,7 +33,7 @@ class People:
 
     def hold(self, scopes: Sequence[str], *, anew: bool = False) -> Hold | None:
         """The hold in force on one of ``scopes``, a kill before a pause. ``anew``: as the journal stands now."""
-        now = self._now()
+        now = self._running().time()
         if anew or now - self._holds_at >= _FRESH_S:
             self._holds, self._holds_at = {hold.scope: hold for hold in self._store.holds(None)}, now
         if not self._holds:
@@ -46,7 +46,7 @@ class People:
         if stream not in self._seen:
             self._seen[stream], self._acts[stream] = after, []
             self._read({stream: after})
-        now = self._now()
+        now = self._running().time()
         if now - self._acts_at >= _FRESH_S:
             self._read(self._seen)
             self._acts_at = now
@@ -58,11 +58,11 @@ class People:
         self._seen.pop(stream, None)
         self._acts.pop(stream, None)
 
-    def _now(self) -> float:
+    def _running(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
         if loop is None or loop.is_closed():
             loop = self._loop = asyncio.get_running_loop()
-        return loop.time()
+        return loop
 
     def _read(self, streams: dict[str, int]) -> None:
         if streams:
