@@ -8,9 +8,11 @@ quote's money is rounded down to the cent. What has ended long ago is forgotten,
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
+
+import msgspec
 
 from adapters.clock import Clock
 from adapters.mock.dealers import DealerQuote, Dealers
@@ -42,8 +44,7 @@ _REMEMBERED = timedelta(hours=2)  # how long an ended order can be asked about
 _LEDGER = timedelta(hours=25)  # how far back the ledger of quote trades goes
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(msgspec.Struct):
     """An order as the venue has it."""
 
     order: NewOrder
@@ -53,7 +54,7 @@ class _Held:
     changed_at: datetime
     cum: Decimal = _ZERO
     notional: Decimal = _ZERO
-    fills: list[Fill] = field(default_factory=list)
+    fills: list[Fill] = []
 
 
 @dataclass(slots=True)
@@ -143,8 +144,7 @@ class PlanningVenue:
     async def book(self, symbol: str) -> Book:
         self._know(symbol)
         now = self._now()
-        bids, asks = self._book.sides()
-        return Book(symbol, bids, asks, now)
+        return Book(symbol, *self._book.sides(), now)
 
     @property
     def cash(self) -> Decimal:

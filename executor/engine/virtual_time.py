@@ -64,8 +64,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         # A timer closer than this would fire without moving the clock, and whoever waits for a remainder of 1e-17 (a
         # leaky bucket, for one) would set it again for ever. A real clock moves between two looks at it.
-        soonest = self.time() + _LEAST_STEP
-        return super().call_at(max(when, soonest), callback, *args, context=context)
+        soonest = self._jumping.elapsed + _LEAST_STEP
+        return super().call_at(when if when > soonest else soonest, callback, *args, context=context)
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
