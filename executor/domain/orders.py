@@ -92,12 +92,11 @@ class Child(msgspec.Struct):
 
     def book(self, fill: FillRecorded) -> Decimal:
         """Add one fill; what of the exposure it released."""
-        before = self.exposure_qty
         self.trade_ids.add(fill.trade_id)
         self.cum_qty = add(self.cum_qty, fill.qty)
         self.cum_notional = add(self.cum_notional, fill.notional)
         self.cum_fee = add(self.cum_fee, fill.fee)
-        return before - self.exposure_qty
+        return ZERO if self.status is _CLOSED else fill.qty
 
     def acknowledge(self, venue_order_id: str, venue_status: str) -> None:
         """The venue has the order, under its own id."""

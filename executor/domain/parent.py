@@ -82,6 +82,7 @@ class Parent:
         self.mids_sum, self.mids_count = ZERO, 0
         self.breach = ""
         self.breaks: dict[tuple[str, str], BreakFound] = {}  # venue and name: what was found, until explained
+        self.broken: frozenset[str] = frozenset()  # the venues of these
         self.explained: set[tuple[str, str, str]] = set()  # venue, name, id of an order or trade: no break any more
         self.locked_elsewhere: dict[tuple[str, str], Decimal] = {}  # venue and account: explained, and not ours
         self.acts_seen = 0
@@ -129,13 +130,7 @@ class Parent:
         tally = self.legs[leg]
         return self._leg_qty[leg] - tally.cum_qty - tally.exposure_qty
 
-    def broken(self, venue: str) -> bool:
-        """True while a difference between this venue and the record is unexplained."""
-        return bool(self.breaks) and any(name == venue for name, _ in self.breaks)
-
-    def check_intent(self, intent: ChildIntended) -> None:
-        """Raise ``InvariantBroken`` unless this intent keeps every promise of the parent order."""
-        keep_promises(self, intent)
+    check_intent = keep_promises
 
     def fold_away(self, client_order_id: str) -> None:
         """Keep of a closed child order only the totals and its trade ids. News of it needs :meth:`recall` first."""
@@ -248,12 +243,14 @@ class Parent:
 
     def _on_break(self, event: BreakFound) -> None:
         self.breaks[event.venue, event.name] = event
+        self.broken |= {event.venue}
 
     def _on_explained(self, event: BreakExplained) -> None:
         self.acts_seen = event.act
         found = self.breaks.pop((event.venue, event.name), None)
         if found is None:
             return
+        self.broken = frozenset(venue for venue, _ in self.breaks)
         self.explained |= {(event.venue, event.name, item) for item in found.items}
         for gap in found.gaps:
             purse = (event.venue, gap.account)

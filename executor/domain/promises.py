@@ -31,7 +31,7 @@ def keep_promises(state: "Parent", intent: ChildIntended) -> None:
         raise InvariantBroken(f"{intent.client_order_id}: limit {intent.limit_px} is under the floor {spec.floor_px}")
     if intent.venue not in spec.venues:
         raise InvariantBroken(f"{intent.client_order_id}: venue {intent.venue} is not in the plan")
-    if state.broken(intent.venue):
+    if intent.venue in state.broken:
         raise InvariantBroken(f"{intent.client_order_id}: {intent.venue} has unexplained breaks")
     if state.finished or state.status is _HALTED or state.breach:
         raise InvariantBroken(f"{intent.client_order_id}: the parent order is {state.breach or state.status}")

@@ -95,7 +95,7 @@ class ChildOrders:
         return child
 
     def _intent(self, order: BookOrder, tops: list[Top], state: Parent) -> ChildIntended | None:
-        if order.qty > state.leg_leaves(order.leg) or state.broken(order.venue):
+        if order.qty > state.leg_leaves(order.leg) or order.venue in state.broken:
             return None
         seat, spec = self._desk.seats[order.venue], state.spec
         verdict = floor.check(order.limit_px, spec.floor_px)

@@ -298,7 +298,7 @@ class Desk:
             if name in shut:
                 reasons.append(shut[name])
                 continue
-            if state.broken(name):
+            if name in state.broken:
                 broken = [f"{what} ({found.detail})" for (venue, what), found in state.breaks.items() if venue == name]
                 reasons.append(f"{name} has unexplained breaks: {', '.join(broken)}")
                 continue

@@ -236,7 +236,7 @@ def _priced(
 def _too_few(work: Work, sight: _Sight) -> str:
     """Why it waits while fewer venues can be traded on than the plan wants; empty if there are enough."""
     wanted, stopped, state = work.log.gate.min_venues(sight.at), sight.held | sight.shut.keys(), work.log.state
-    usable = [n for n, b in sight.books.items() if b.bids and n not in stopped and not state.broken(n)]
+    usable = [n for n, b in sight.books.items() if b.bids and n not in stopped and n not in state.broken]
     return f"{len(usable)} venues can be traded on, the plan wants {wanted}" if len(usable) < wanted else ""
 
 

@@ -55,7 +55,7 @@ class QuoteOrders:
         asked = {
             name: asyncio.create_task(self._ask(name, qty))
             for name in mine
-            if name not in held and not self._log.state.broken(name)
+            if name not in held and name not in self._log.state.broken
         }
         try:
             if asked:
@@ -160,7 +160,7 @@ class QuoteOrders:
         return answer, None if other else quote
 
     def _intent(self, leg: int, piece: int, quote: Quote, state: Parent, tops: list[Top]) -> ChildIntended | None:
-        if quote.qty > state.leg_leaves(leg) or state.broken(quote.venue):
+        if quote.qty > state.leg_leaves(leg) or quote.venue in state.broken:
             return None
         verdict = floor.check(quote.px, state.spec.floor_px)
         if verdict.action is not Action.ALLOW:

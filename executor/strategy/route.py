@@ -80,10 +80,12 @@ def route(
     if not offers:
         return NoRoute("market", "no venue shows a usable book")
     least = smallest_child(offers, min_notional, limit_px)
-    parts = [_Part(offer, _stock(offer, leaves)) for offer in offers]
-    cleared: list[Route] = []
-    if due >= leaves or min([part.stock for part in parts]) < 2 * least:
-        cleared = _clear_purses(due, leaves, offers, least, limit_px)
+    parts, at_an_end = [], due >= leaves
+    for offer in offers:
+        stock = _stock(offer, leaves)
+        parts.append(_Part(offer, stock))
+        at_an_end = at_an_end or stock < 2 * least
+    cleared = _clear_purses(due, leaves, offers, least, limit_px) if at_an_end else []
     ordered = ZERO
     for piece in cleared:
         ordered += piece.qty
@@ -120,7 +122,7 @@ def _sweep_children(
         part.room = min(_room(part.offer), part.stock - least)
         part.share = min(_share(part.offer, budget, leaves), part.room)
     _sweep(budget, parts, limit_px)
-    return _children(budget, [part for part in parts if part.qty], least, limit_px)
+    return _children(budget, parts, least, limit_px)
 
 
 def _stock(offer: Offer, leaves: Decimal) -> Decimal:
@@ -180,9 +182,9 @@ def _room(offer: Offer) -> Decimal:
     return largest_child(offer.instrument, offer.book.bids[0].px if offer.book.bids else ONE)
 
 
-def _children(budget: Decimal, parts: list[_Part], least: Decimal, limit_px: Decimal) -> list[Route]:
+def _children(budget: Decimal, parts: Sequence[_Part], least: Decimal, limit_px: Decimal) -> list[Route]:
     """One IOC order a venue. A share too small to send is given to the venue with the largest share, if it has room."""
-    parts.sort(key=lambda part: (-part.qty, part.offer.venue))
+    parts = sorted(parts, key=lambda part: (-part.qty, part.offer.venue))
     spare = ZERO
     for part in parts:
         if part.qty < least:
@@ -190,7 +192,7 @@ def _children(budget: Decimal, parts: list[_Part], least: Decimal, limit_px: Dec
     routes = []
     for part in parts:
         offer = part.offer
-        if _IOC not in offer.time_in_force:
+        if not part.qty or _IOC not in offer.time_in_force:
             continue
         qty = round_down(min(part.qty + spare, part.room, budget), offer.instrument.step_size)
         if qty < least:
