@@ -68,7 +68,7 @@ def test_intent_before_send(monkeypatch: pytest.MonkeyPatch) -> None:
             intent = build(self.state)
             if intent is None:
                 return None
-            lines = self._stamp([intent])
+            lines = self._stamp([intent], self._clock.now())
             self.state.apply(intent, lines[0].at)
 
         async def later() -> None:
