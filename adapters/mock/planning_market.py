@@ -100,12 +100,13 @@ class PlanningMarket:
 
     def _log_at(self, at: datetime) -> float:
         day, seconds = divmod((at - self.start).total_seconds(), _DAY_S)
-        while self._day < int(day) - 1:
+        while self._day < day - 1:
             self._turn_day()
-        path = self._tomorrow if int(day) > self._day else self._path
-        minute = int(seconds / _MINUTE_S)
-        part = seconds / _MINUTE_S - minute
-        return path[minute] + (path[minute + 1] - path[minute]) * part
+        path = self._tomorrow if day > self._day else self._path
+        minutes = seconds / _MINUTE_S
+        minute = int(minutes)
+        before = path[minute]
+        return before + (path[minute + 1] - before) * (minutes - minute)
 
     def _turn_day(self) -> None:
         self._day += 1

@@ -55,3 +55,24 @@ async def test_the_stop_ends_a_wait_early() -> None:
     assert clock.now() - START < timedelta(seconds=9)
     assert stop.requested()
     assert not await stop.wait_until(START)
+
+
+def test_a_clock_goes_with_the_next_loop_when_its_own_is_closed() -> None:
+    clock = LoopClock(START)
+
+    async def slept(seconds: int) -> timedelta:
+        clock.now()
+        await asyncio.sleep(seconds)
+        return clock.now() - START
+
+    assert run_virtual(slept(3600)) == timedelta(hours=1)
+    assert run_virtual(slept(60)) == timedelta(minutes=1)
+
+
+@virtual
+async def test_a_clock_that_is_put_wrong_says_so_at_once() -> None:
+    clock = LoopClock(START)
+    before = clock.now()
+    clock.skew += timedelta(seconds=5)
+    assert clock.now() - before == timedelta(seconds=5)
+    assert clock.now() is clock.now()
