@@ -54,6 +54,7 @@ from executor.log_events import LogEvent
 log = structlog.get_logger()
 
 _GTC = TimeInForce.GTC
+_TIME_IN_FORCE = {each.value: each for each in TimeInForce}
 _POLLS_PER_CANCEL = 5  # looks at a live order between two requests to cancel it
 
 # Refusals after which more of the same must not be sent: a person has to look.
@@ -126,7 +127,7 @@ class ChildOrders:
             symbol=child.symbol,
             qty=child.qty,
             limit_px=child.limit_px,
-            time_in_force=TimeInForce(child.time_in_force),
+            time_in_force=_TIME_IN_FORCE[child.time_in_force],
             post_only=child.post_only,
             not_after=decided_at + seat.signs_within,
         )
@@ -254,8 +255,11 @@ def complete(child: Child, report: OrderReport, cum_qty: Decimal) -> bool:
 
 def _new(child: Child, fills: Sequence[Fill]) -> list[FillRecorded]:
     """The events for the fills that are not in the record yet, each once."""
-    fresh = {fill.trade_id: fill for fill in fills if fill.trade_id not in child.trade_ids}
-    return [recorded(child, fill) for fill in fresh.values()] if fresh else []
+    fresh: dict[str, FillRecorded] = {}
+    for fill in fills:
+        if fill.trade_id not in child.trade_ids:
+            fresh[fill.trade_id] = recorded(child, fill)
+    return list(fresh.values()) if fresh else []
 
 
 def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSent | ChildUnknown:

@@ -52,6 +52,7 @@ class Gate:
         self.counting = Counting(journal, terms(plan.caps))
         self.prices = Prices(plan, approval.plan_hash, approval.case, market)
         self.cover = CoverRule(plan, approval, market)
+        self.capped = plan.caps is not None
         self._market = market
         self._plan = plan
         self._approval = approval
@@ -85,7 +86,7 @@ class Gate:
         else:
             self._venue_rules(intent, now, post_only=intent.post_only)
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
-        if (caps := self._caps(now)) is not None:
+        if self.capped and (caps := self._caps(now)) is not None:
             _within(caps, intent)
         reserve: list[Reservation] = []
         counted: list[Counted] = []
@@ -107,7 +108,8 @@ class Gate:
 
     def affiliate(self, name: str) -> bool:
         """True if the venue, counterparty or desk stands in the case's register of affiliates."""
-        return name.casefold() in self._approval.case.affiliates
+        affiliates = self._approval.case.affiliates
+        return bool(affiliates) and name.casefold() in affiliates
 
     def preferences(self, now: datetime) -> Sequence[Preference]:
         """The signed rules by which another quote than the best may be taken now, read anew."""

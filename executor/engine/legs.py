@@ -16,7 +16,7 @@ from executor.domain.plan import OtcLeg, TwapLeg
 from executor.engine.at_once import ends_at_once
 from executor.engine.child import BookOrder
 from executor.engine.desk import composite_mid, tops
-from executor.engine.room import NO_BOUND, Room, fitted
+from executor.engine.room import Room, fitted
 from executor.engine.work import Work
 from executor.errors import ExecutorError, Held, NotNow
 from executor.strategy.route import NoRoute, Offer, Route, resting, route
@@ -33,12 +33,11 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
     window_s = int((spec.ends_at - spec.starts_at).total_seconds())
     lot = max(seat.instrument.step_size for seat in work.desk.seats.values() if seat.instrument is not None)
     plan = schedule(leg, starts_at=work.starts_at, duration_s=window_s, lot=lot, seed=spec.seed)
-    turn = timedelta(seconds=window_s) / len(plan)
-    state = work.log.state
+    state, count = work.log.state, len(plan)
     done, idle = state.slices_done[number], state.idle
-    following = plan[done] if done < len(plan) else None
+    following = plan[done] if done < count else None
     while following is not None:
-        piece, following = following, plan[following.number] if following.number < len(plan) else None
+        piece, following = following, plan[following.number] if following.number < count else None
         now = work.clock.now()
         if following is not None and now >= following.due_at + (state.idle - idle):
             continue  # overdue slices fall into the latest one, whose catch-up is bounded: never a burst
@@ -51,12 +50,12 @@ async def work_twap(work: Work, number: int, leg: TwapLeg) -> None:
             return
         if state.leg_leaves(number) > 0:
             await _slice(work, number, leg, piece)
-    extra = max(len(plan), work.log.state.slices_done[number])
-    again = min(turn, work.tuning.retry)
+    extra = max(count, state.slices_done[number])
+    again = min(timedelta(seconds=window_s) / count, work.tuning.retry)
     while _leg_open(work, number) and work.clock.now() < work.ends_at:
         if not await work.stop.wait_until(min(work.clock.now() + again, work.ends_at)) or not await work.allowed():
             return
-        if work.log.state.leg_leaves(number) > 0:
+        if _leg_open(work, number):
             extra += 1
             piece = Slice(extra, work.clock.now(), plan[-1].qty or leg.qty, leg.qty)
             await _slice(work, number, leg, piece)
@@ -151,8 +150,8 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
             await work.waiting(routes.rule, reason)
         return
     await work.working()
-    orders = [_order(number, piece.number, each) for each in routes]
-    await _finish_all(work, await ends_at_once([work.orders.send(order, sight.tops, sight.at) for order in orders]))
+    sends = [work.orders.send(_order(number, piece.number, each), sight.tops, sight.at) for each in routes]
+    await _finish_all(work, await ends_at_once(sends))
 
 
 async def _finish_all(work: Work, children: list[Child | BaseException | None]) -> None:
@@ -204,9 +203,9 @@ def _leg_offers(
     if sight.held or leg.venues:
         mine = {n: b for n, b in mine.items() if n not in sight.held and (not leg.venues or n in leg.venues)}
     offers, unusable = work.desk.offers(mine, sight.shut, work.log.state)
-    left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids}, sight.at)
-    if left is NO_BOUND:
+    if not work.log.gate.capped:
         return offers, unusable, due, None
+    left = work.log.rooms(number, {each.venue: each.book.bids[0].px for each in offers if each.book.bids}, sight.at)
     tightest = left.tightest()
     full = tightest if tightest is not None and tightest.qty < due else None
     fit = fitted(offers, left, work.log.gate.order_value(sight.at))

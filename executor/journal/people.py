@@ -62,6 +62,7 @@ class People:
         loop = self._loop
         if loop is None or loop.is_closed():
             loop = self._loop = asyncio.get_running_loop()
+            self._holds_at = self._acts_at = -math.inf  # by another clock
         return loop
 
     def _read(self, streams: dict[str, int]) -> None:
