@@ -7,7 +7,7 @@ quote's money is rounded down to the cent. What has ended long ago is forgotten,
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
@@ -136,7 +136,7 @@ class PlanningVenue:
         return f"{base}{quote}"
 
     async def balances(self) -> list[Balance]:
-        self._settle(self._orders.values(), self._now())
+        self._settle_all()
         base, quote = self._instrument.base, self._instrument.quote
         coins = [Balance(purse, base, free, self._locked[purse]) for purse, free in self._free.items()]
         return [*coins, Balance(self.traits.order_account, quote, self._cash, _ZERO)]
@@ -198,7 +198,7 @@ class PlanningVenue:
 
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         self._know(symbol)
-        self._settle(self._orders.values(), self._now())
+        self._settle_all()
         return [_report(held) for held in self._orders.values() if not held.status.terminal]
 
     async def fills(self, ref: OrderRef) -> list[Fill]:
@@ -260,17 +260,20 @@ class PlanningVenue:
     def _find(self, ref: OrderRef) -> _Held | None:
         held = self._orders.get(ref.client_order_id)
         if held is not None:
-            self._settle((held,), self._now())
+            self._settle(held, self._now())
         return held
 
-    def _settle(self, orders: Iterable[_Held], now: datetime) -> None:
-        """Book what has been taken of resting orders until now, each at its own price."""
-        for held in orders:
-            if held.fills_at is not None and held.fills_at <= now:
-                self._fill(
-                    held, held.order.limit_px, held.order.qty - held.cum, held.fills_at, self._instrument.maker_fee
-                )
-                self._market.add_impact(-float(held.fills[-1].qty))
+    def _settle_all(self) -> None:
+        now = self._now()
+        for held in self._orders.values():
+            self._settle(held, now)
+
+    def _settle(self, held: _Held, now: datetime) -> None:
+        """Book what has been taken of a resting order until now, at its own price."""
+        if held.fills_at is not None and held.fills_at <= now:
+            order, rate = held.order, self._instrument.maker_fee
+            self._fill(held, order.limit_px, order.qty - held.cum, held.fills_at, rate)
+            self._market.add_impact(-float(held.fills[-1].qty))
 
     def _fill(self, held: _Held, px: Decimal, qty: Decimal, at: datetime, rate: Decimal) -> None:
         order, notional = held.order, px * qty
