@@ -48,7 +48,7 @@ def multiples(value: Decimal, step: Decimal) -> int:
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
     """True when ``value`` lies on the grid of ``step``."""
-    return EXACT.remainder(value, step) == 0
+    return not EXACT.remainder(value, step)
 
 
 # Exact sum, difference and product of two amounts: the context's own methods, without a call of ours around them.

@@ -132,6 +132,7 @@ class Tally:
         """Add one fill, which released so much of the exposure."""
         self.cum_qty = add(self.cum_qty, fill.qty)
         self.notional = add(self.notional, fill.notional)
-        self.fees[fill.fee_asset] = add(self.fees.get(fill.fee_asset, ZERO), fill.fee)
+        fees, asset = self.fees, fill.fee_asset
+        fees[asset] = add(fees.get(asset, ZERO), fill.fee)
         self.fills += 1
         self.exposure_qty = less(self.exposure_qty, released)
