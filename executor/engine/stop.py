@@ -32,7 +32,7 @@ class Stop:
         if left > _NOTHING and not self._requested:
             loop = asyncio.get_running_loop()
             over: asyncio.Future[None] = loop.create_future()
-            timer = loop.call_later(left.total_seconds(), _end, over)
+            timer = loop.call_at(loop.time() + left.total_seconds(), _end, over)
             self._waiting.add(over)
             try:
                 await over

@@ -75,3 +75,21 @@ def test_acts_of_many_parent_orders_are_read_together(store: Store) -> None:
         assert whys(people, "acts/a", after=1) == ["second"]  # followed anew: read at once
 
     run_virtual(main())
+
+
+def test_another_loop_has_another_clock(store: Store) -> None:
+    """What was read under one loop is not taken for fresh under the next, whose time begins anew."""
+    people = People(store)
+
+    async def before() -> None:
+        await asyncio.sleep(3600)
+        assert people.hold(WHOLE) is None
+        assert whys(people, "acts/a") == []
+        store.commit([sets(1, hold("all")), asks("acts/a", 1, "first")])
+
+    async def after() -> None:
+        assert people.hold(WHOLE) == hold("all")
+        assert whys(people, "acts/a") == ["first"]
+
+    run_virtual(before())
+    run_virtual(after())
