@@ -83,8 +83,9 @@ class ParentLog:
             async with self._turn:
                 pass
         now = self._clock.now()
-        self._noted += self._stamp((event,), now)
+        lines = self._stamp((event,), now)
         self.state.apply(event, now)
+        self._noted += lines
         return now
 
     async def written(self) -> None:

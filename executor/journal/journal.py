@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
@@ -23,6 +24,9 @@ from executor.journal.store import Store as Store
 
 _AT = slice(len('{"at":"'), len('{"at":"2026-01-01T00:00:00.000000Z'))  # where the time stands in every line
 
+Batch = list[tuple[Append, asyncio.Future[None]]]
+Answers = Sequence[Stopped | None] | JournalFailed
+
 
 class Journal:
     """Append and read events. ``threaded`` commits in a thread so that the event loop goes on; under a virtual clock
@@ -33,7 +37,7 @@ class Journal:
         self.sold = Sold(store)
         self.people = People(store)
         self._thread = ThreadPoolExecutor(1, "journal") if threaded else None
-        self._waiting: list[tuple[Append, asyncio.Future[None]]] = []
+        self._waiting: Batch = []
         self._writing = False
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -66,31 +70,40 @@ class Journal:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Commit everything that waits."""
         batch, self._waiting = self._waiting, []
-        appends = [append for append, _ in batch]
         if not batch:
             self._writing = False
             self._quiet.set()
-        elif self._thread is None:
-            self._end(loop, batch, self._commit(appends))
-        else:
-            self._thread.submit(
-                lambda: loop.call_soon_threadsafe(self._end, loop, batch, self._commit(appends)),
-            )
-
-    def _commit(self, appends: Sequence[Append]) -> Sequence[Stopped | None] | JournalFailed:
+            return
+        appends = [append for append, _ in batch]
+        if self._thread is None:
+            self._commit(appends, partial(self._end, loop, batch))
+            return
         try:
-            return self._store.commit(appends)
-        except JournalFailed as failure:
-            return failure
-        except Exception as error:
-            return JournalFailed(f"the journal failed in a way that was not foreseen: {type(error).__name__}: {error}")
+            self._thread.submit(self._commit, appends, partial(self._end_from_thread, loop, batch))
+        except RuntimeError as error:
+            self._end(loop, batch, JournalFailed(f"the journal is closed: {error}"))
 
-    def _end(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        batch: list[tuple[Append, asyncio.Future[None]]],
-        answers: Sequence[Stopped | None] | JournalFailed,
-    ) -> None:
+    def _commit(self, appends: Sequence[Append], tell: Callable[[Answers], None]) -> None:
+        answers: Answers = JournalFailed("the journal was interrupted while it wrote")
+        try:
+            answers = self._store.commit(appends)
+        except JournalFailed as failure:
+            answers = failure
+        except Exception as error:
+            text = f"the journal failed in a way that was not foreseen: {type(error).__name__}: {error}"
+            answers = JournalFailed(text)
+        finally:
+            tell(answers)  # whatever happened: who waits must never wait for ever
+
+    def _end_from_thread(self, loop: asyncio.AbstractEventLoop, batch: Batch, answers: Answers) -> None:
+        try:
+            loop.call_soon_threadsafe(self._end, loop, batch, answers)
+        except RuntimeError:  # the loop was closed meanwhile, and with it everybody who waited
+            self._failure = JournalFailed("the event loop ended while the journal was writing: open it again")
+            self._waiting, self._writing = [], False
+            self._quiet.set()
+
+    def _end(self, loop: asyncio.AbstractEventLoop, batch: Batch, answers: Answers) -> None:
         """Tell all who waited, and go on with those who came meanwhile."""
         if isinstance(answers, JournalFailed):
             # Whether the disk holds any of it is not known: nobody may go on as if it did.
@@ -121,13 +134,15 @@ class Journal:
 
     async def aclose(self) -> None:
         """Wait for what is being written, then close the store."""
-        await self._quiet.wait()
+        while self._writing:  # again: who was told may have begun to write before we were
+            await self._quiet.wait()
+        first, self._failure = self._failure, self._failure or JournalFailed("the journal is closed")
         if self._thread is not None:
             self._thread.shutdown()
         try:
             self._store.close()
         except JournalFailed:
-            if self._failure is None:
+            if first is None:
                 raise  # else the first failure has been raised to whoever wrote, and says more
 
 

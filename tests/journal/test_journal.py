@@ -1,6 +1,7 @@
 """The one writer: durable before it returns, many appends in few commits, and silent for ever after a failure."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -155,3 +156,110 @@ def test_a_threaded_journal_writes_and_reads_a_real_file(tmp_path: Path) -> None
         await pending
 
     asyncio.run(main())
+
+
+def test_who_goes_on_writing_while_it_is_closed_is_waited_for() -> None:
+    """The one who was told that its events are durable may write again before the one who closes is told."""
+
+    async def main() -> None:
+        spy = Spy()
+        journal = Journal(spy, threaded=True)
+
+        async def writer() -> None:
+            await journal.append([line(1)])
+            await journal.append([line(2)])
+
+        writing = asyncio.create_task(writer())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await asyncio.gather(writing, journal.aclose())
+        assert spy.commits == [[[1]], [[2]]]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_closed_journal_refuses(threaded: bool) -> None:
+    async def main() -> None:
+        journal = Journal(Spy(), threaded=threaded)
+        await journal.append([line(1)])
+        await journal.aclose()
+        with pytest.raises(JournalFailed, match="closed"):
+            await journal.append([line(2)])
+
+    asyncio.run(main())
+
+
+class Interrupted(Spy):
+    """A store in which something happens that is no ordinary error."""
+
+    def __init__(self, what: type[BaseException]) -> None:
+        super().__init__()
+        self.what = what
+
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
+        raise self.what
+
+
+def test_an_interrupt_in_the_writers_thread_leaves_nobody_waiting() -> None:
+    async def main() -> None:
+        spy = Interrupted(GeneratorExit)
+        journal = Journal(spy, threaded=True)
+        async with asyncio.timeout(10):
+            for version in (1, 2):
+                with pytest.raises(JournalFailed, match="interrupted"):
+                    await journal.append([line(version)])
+            await journal.aclose()
+        assert spy.closed
+
+    asyncio.run(main())
+
+
+def test_an_interrupt_by_a_person_in_mid_commit_lets_the_journal_be_closed() -> None:
+    """Ctrl-C while a commit in the loop's own thread is under way: the run ends, and nothing waits for what will not
+    come."""
+    spy = Interrupted(KeyboardInterrupt)
+
+    async def main() -> None:
+        journal = Journal(spy, threaded=False)
+        try:
+            await journal.append([line(1)])
+        finally:
+            async with asyncio.timeout(10):
+                await journal.aclose()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert spy.closed
+
+
+def test_a_loop_that_ends_in_mid_commit_is_the_end_of_the_journal() -> None:
+    """What the disk holds then nobody was told."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(Spy):
+        def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
+            begun.set()
+            assert may_end.wait(10)
+            return super().commit(appends)
+
+    spy = Slow()
+    journal = Journal(spy, threaded=True)
+
+    async def first() -> None:
+        writing = asyncio.create_task(journal.append([line(1)]))
+        await asyncio.to_thread(begun.wait, 10)
+        assert not writing.done()
+
+    async def second() -> None:
+        async with asyncio.timeout(10):
+            with pytest.raises(JournalFailed, match="loop ended"):
+                await journal.append([line(2)])
+            await journal.aclose()
+
+    asyncio.run(first())
+    may_end.set()
+    assert journal._thread is not None
+    journal._thread.shutdown()  # the commit is over
+    asyncio.run(second())
+    assert spy.commits == [[[1]]]
