@@ -106,6 +106,17 @@ async def test_a_note_that_cannot_be_written_poisons_the_log() -> None:
 
 
 @virtual
+async def test_a_note_that_the_fold_refuses_leaves_nothing_to_write() -> None:
+    store = MemoryStore()
+    log = opened(store)
+    await log.record(created())
+    with pytest.raises(KeyError):
+        await log.note(SliceStarted(leg=7, slice=1, planned_qty=D(1), due_qty=D(1), mid_px=None, tops=[]))
+    await log.record(ParentTaken(epoch=1, owner="a"))
+    assert [decode(text).kind for text in store.read(stream_of(PARENT))] == ["ParentCreated", "ParentTaken"]
+
+
+@virtual
 async def test_a_child_order_that_ends_at_once_costs_two_commits() -> None:
     """The beginning of its slice with its intent, then all that came of it: each commit is a turn of the disk."""
     store, alpha = MemoryStore(), ScriptedVenue(LoopClock(START))
