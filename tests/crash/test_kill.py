@@ -23,12 +23,14 @@ from tests.crash.together import Point, batches, run_points
 pytestmark = pytest.mark.usefixtures("strace")
 
 COUNTED = "CRASH_POINTS"  # what `python -m tests.crash.points` printed: run them all
+# Nothing is received fewer times than it is sent (some 90): a read that finds nothing yet comes again, as the machine's
+# pace has it (146 to 178 in all), so the sample stays among those that every run has.
 SAMPLE = {
     "before a write to the log": (40, 100),
     "before a write is durable": (14,),
     "after a write is durable": (12, 36),
-    "before something is sent": (50, 80),
-    "before something is received": (90, 160),
+    "before something is sent": (50, 75),
+    "before something is received": (45, 85),
     "folding: write": (3,),
     "folding: sync": (1,),
     "folding: size": (1,),
