@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from executor.journal.open import Place
+from executor.journal.sqlite import CHECKPOINT_EVERY
 from executor.journal.store import Row
 
 
@@ -37,6 +38,7 @@ class BareSqlite:
             "CREATE TABLE bare (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, case_id TEXT, "
             "kind TEXT, at TEXT, line TEXT, UNIQUE (stream, version)) STRICT"
         )
+        self._commits = 0
 
     def commit(self, rows: Sequence[Row]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
@@ -44,6 +46,9 @@ class BareSqlite:
             "INSERT INTO bare (stream, version, case_id, kind, at, line) VALUES (?, ?, ?, ?, ?, ?)", rows
         )
         self._db.execute("COMMIT")
+        self._commits += 1
+        if self._commits % CHECKPOINT_EVERY == 0:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         self._db.close()

@@ -1,4 +1,4 @@
-"""The whole path of child orders on a durable journal: decide, guards, intent, a venue in memory, result.
+"""The whole path of child orders on a durable journal: decide, guards, intent, a stub of a venue, result.
 
 Real time, real disk, the engine's own slice after slice without waiting for a schedule, so that the journal is never
 without work. The venue answers at once: what is measured is what the program adds to the disk.
@@ -7,14 +7,13 @@ without work. The venue answers at once: what is measured is what the program ad
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
 from adapters.clock import SystemClock
-from adapters.mock.planning_world import planning_world
 from adapters.mock.world import FEES
 from benchmarks.planning import task
+from benchmarks.stub_venue import StubVenue
 from executor.cli.compose import settings_for, traits_of
 from executor.domain.events import ParentTaken
 from executor.domain.plan import TwapLeg
@@ -59,11 +58,11 @@ async def _all(place: Place, name: str, parents: int, each: int, ready: Callable
 
 def _runner(journal: Journal, case: str, each: int) -> Runner:
     clock = SystemClock()
-    mandate, plan, spec = task(each + 1, ["osl"])  # one slice more than is worked: the last would clear the purse
+    mandate, plan, _ = task(each + 1, ["osl"])  # one slice more than is worked: the last would clear the purse
     mandate = mandate.model_copy(update={"case_id": case})
-    spec = replace(spec, start=clock.now())
-    world = planning_world(spec, clock, traits_of(settings_for(quiet=True), plan.venues, FEES, clock))
-    return Runner(mandate, plan, world.venues, journal, clock, observer=lambda _: None, owner="benchmark")
+    traits = traits_of(settings_for(quiet=True), plan.venues, FEES, clock)
+    venues = [StubVenue(name, traits[name], clock, plan.qty) for name in plan.venues]
+    return Runner(mandate, plan, venues, journal, clock, observer=lambda _: None, owner="benchmark")
 
 
 async def _begin(runner: Runner) -> None:

@@ -22,7 +22,9 @@ from executor.journal.store import Append as Append
 from executor.journal.store import Row as Row
 from executor.journal.store import counted, outdated
 
-_CHECKPOINT_EVERY = 2_000  # commits
+# Commits. After it the log is written from its beginning again, into space that the file has: making a file longer is
+# dear (a commit of one event takes 120 us instead of 175 on a fast disk).
+CHECKPOINT_EVERY = 200
 
 
 class SqliteStore:
@@ -80,7 +82,7 @@ class SqliteStore:
             with self._locked():
                 answers = self._transaction(appends)
                 self._commits += 1
-                if self._commits % _CHECKPOINT_EVERY == 0:
+                if self._commits % CHECKPOINT_EVERY == 0:
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 return answers
         except (sqlite3.Error, OSError) as error:
@@ -102,19 +104,23 @@ class SqliteStore:
     def _together(self, appends: Sequence[Append]) -> list[Stopped | None] | None:
         """All rows in one go, as nearly every batch can be written; ``None``, with nothing written, for one that
         changes holds or counters, or in which an append may have to be refused."""
-        if any(each.holds or each.reserve for each in appends):
-            return None
-        rests_on = {each for append in appends for each in append.expects.items()}
+        rows: list[Row] = []
+        rests_on: set[tuple[str, int]] = set()
+        for each in appends:
+            if each.holds or each.reserve:
+                return None
+            rows += each.rows
+            if each.expects:
+                rests_on.update(each.expects.items())
         if any(self._db.execute(sql.LAST_VERSION, (stream,)).fetchone()[0] != version for stream, version in rests_on):
             return None
-        written = {row.stream for append in appends for row in append.rows}
-        if not written.isdisjoint({stream for stream, _ in rests_on}):
+        if rests_on and not {row.stream for row in rows}.isdisjoint({stream for stream, _ in rests_on}):
             return None
         held = {hold.scope for hold in _holds(self._db, None)}
         if held and any(not held.isdisjoint(each.scopes) for each in appends):
             return None
         try:
-            self._db.executemany(sql.INSERT_EVENT, [row for each in appends for row in each.rows])
+            self._db.executemany(sql.INSERT_EVENT, rows)
         except sqlite3.IntegrityError:
             self._db.execute("ROLLBACK")
             self._db.execute("BEGIN IMMEDIATE")

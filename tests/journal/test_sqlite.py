@@ -30,7 +30,7 @@ def test_folders_are_made_and_a_look_cannot_write(tmp_path: Path) -> None:
 def test_every_commit_is_durable_and_the_log_is_folded_in_at_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("executor.journal.sqlite._CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr("executor.journal.sqlite.CHECKPOINT_EVERY", 2)
     store = SqliteStore(tmp_path / "j")
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
