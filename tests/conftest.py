@@ -1,5 +1,6 @@
 """What holds for every test: no property is judged by how long an example took."""
 
+import signal
 from typing import Any
 
 from hypothesis import settings
@@ -10,6 +11,11 @@ from tests.postgresql import postgres_server as postgres_server
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+# A shell starts what it puts in the background with interrupts ignored, and every program that a test starts and
+# interrupts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -207,6 +207,9 @@ COUNTERS_NAMED = Sql(
 # --- writing on SQLite: statement by statement in one transaction, which no other writer can be inside ---------------
 
 INSERT_EVENT = "INSERT INTO events (stream, version, case_id, kind, at, line) VALUES (?, ?, ?, ?, ?, ?)"
+# Rows of one statement. Each that runs lets go of the interpreter and must get it back from a busy event loop.
+MANY = 16
+INSERT_MANY_EVENTS = INSERT_EVENT + ", (?, ?, ?, ?, ?, ?)" * (MANY - 1)
 DROP_HOLD = "DELETE FROM holds WHERE scope = ?"
 LAST_VERSION = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
 PUT_COUNTER = "INSERT INTO counters (counter, used) VALUES (?, ?) ON CONFLICT DO UPDATE SET used = excluded.used"

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from executor.domain.control import Hold, HoldAction
@@ -120,7 +121,10 @@ class SqliteStore:
         if held and any(not held.isdisjoint(each.scopes) for each in appends):
             return None
         try:
-            self._db.executemany(sql.INSERT_EVENT, rows)
+            whole = len(rows) // sql.MANY * sql.MANY
+            for start in range(0, whole, sql.MANY):
+                self._db.execute(sql.INSERT_MANY_EVENTS, list(chain.from_iterable(rows[start : start + sql.MANY])))
+            self._db.executemany(sql.INSERT_EVENT, rows[whole:])
         except sqlite3.IntegrityError:
             self._db.execute("ROLLBACK")
             self._db.execute("BEGIN IMMEDIATE")

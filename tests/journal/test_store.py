@@ -57,6 +57,19 @@ def test_a_long_stream_comes_back_whole(store: Store, monkeypatch: pytest.Monkey
     assert len(list(store.read("parent/a", after=3))) == 7
 
 
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 32, 50])
+def test_a_batch_of_any_size_is_written_in_order_and_one_refusal_harms_nobody_else(store: Store, size: int) -> None:
+    """Guards the batch: many rows go in one statement, and which ones may not depend on where they stand in it."""
+    batch = [[row(1, f"parent/{number}")] for number in range(size)]
+    assert commit(store, *batch) == [None] * size
+    assert store.streams("parent/") == [f"parent/{number}" for number in range(size)]
+    taken, rest = size // 2, [[row(2, f"parent/{number}")] for number in range(size)]
+    commit(store, rest[taken])
+    answers = commit(store, *rest)
+    assert [isinstance(each, TakenOver) for each in answers] == [number == taken for number in range(size)]
+    assert all(len(list(store.read(f"parent/{number}"))) == 2 for number in range(size))
+
+
 def test_the_second_writer_of_a_version_is_refused(place: Place) -> None:
     """Guards the fence: one version is written once, whoever asks, even if both would write the same line."""
     first, second = open_store(place), open_store(place)
