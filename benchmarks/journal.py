@@ -2,7 +2,8 @@
 
 In each round, on the same disk, one after the other: the plain driver with one commit per row, with fifty tasks that
 share commits, and with full batches and nobody waiting; then the journal with fifty tasks and with one; then the whole
-path of child orders (decide, guards, intent, a venue in memory, result) of fifty parent orders at once and of one.
+path of child orders (decide, guards, intent, a venue in memory, result) of fifty parent orders at once, of one, and of
+one whose events are committed one by one, without the writer's thread.
 ``--url`` names an empty database; without it only SQLite is measured. ``--profile`` shows where the path's time goes.
 """
 
@@ -22,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.bare import alone, bare_at, batches, grouped
-from benchmarks.path import child_orders
+from benchmarks.path import child_orders, event_by_event
 from executor.domain.control import child_scopes
 from executor.domain.events import SliceStarted, Top
 from executor.engine.long_run import long_run
@@ -90,6 +91,7 @@ def one_round(place: Place, name: str, count: int) -> dict[str, float]:
     found["journal_one"] = awaited(place, [single])
     found["path"], found["path_children"] = child_orders(place, f"{name}-path", TASKS, max(4, count // 10))
     found["path_one"], _ = child_orders(place, f"{name}-alone", 1, count // 2)
+    found["path_one_singly"], _ = event_by_event(place, f"{name}-singly", count // 2)
     return found
 
 
@@ -99,6 +101,7 @@ _RATIOS = {
     "path of bare grouped": ("path", "bare_grouped"),
     "one task of one commit per event": ("journal_one", "bare_one"),
     "one parent's path of one commit per event": ("path_one", "bare_one"),
+    "the same of a path of one commit per event": ("path_one", "path_one_singly"),
 }
 
 

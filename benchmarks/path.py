@@ -1,12 +1,13 @@
 """The whole path of child orders on a durable journal: decide, guards, intent, a stub of a venue, result.
 
 Real time, real disk, the engine's own slice after slice without waiting for a schedule, so that the journal is never
-without work. The venue answers at once: what is measured is what the program adds to the disk.
+without work. The venue answers at once: what is measured is what the program adds to the disk. ``event_by_event`` is
+the same path without a writer that gathers: each event is a commit, and the event loop waits for the disk.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -21,8 +22,10 @@ from executor.engine.approval import require_approval
 from executor.engine.legs import _slice
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.engine.runner import Runner
+from executor.errors import Stopped
 from executor.journal.journal import Journal
 from executor.journal.open import Place, open_store
+from executor.journal.store import Append
 from executor.strategy.schedule import Slice
 
 _QTY = Decimal("0.1")
@@ -33,11 +36,36 @@ def child_orders(
 ) -> tuple[float, float]:
     """Events and child orders per second of ``parents`` parent orders at once, ``each`` slices long. ``ready`` is
     called when all have begun, and its time does not count."""
-    return asyncio.run(_all(place, name, parents, each, ready))
+    return asyncio.run(_all(Journal(open_store(place), threaded=True), name, parents, each, ready))
 
 
-async def _all(place: Place, name: str, parents: int, each: int, ready: Callable[[], None]) -> tuple[float, float]:
-    journal = Journal(open_store(place), threaded=True)
+def event_by_event(place: Place, name: str, each: int) -> tuple[float, float]:
+    """The same of one parent order whose events are committed one by one, by nobody else and in the event loop."""
+
+    async def main() -> tuple[float, float]:
+        store = open_store(place)
+        together = store.commit
+
+        def commit(appends: Sequence[Append]) -> list[Stopped | None]:
+            return [_first_refusal(together, append) for append in appends]
+
+        store.commit = commit  # type: ignore[method-assign]
+        return await _all(Journal(store, threaded=False), name, 1, each, lambda: None)
+
+    return asyncio.run(main())
+
+
+def _first_refusal(commit: Callable[[Sequence[Append]], list[Stopped | None]], append: Append) -> Stopped | None:
+    """Commit the rows of ``append`` singly: all that guards them is looked up with the first."""
+    for number, row in enumerate(append.rows):
+        one = append._replace(rows=[row]) if number == 0 else Append([row], append.scopes)
+        (refused,) = commit([one])
+        if refused is not None:
+            return refused
+    return None
+
+
+async def _all(journal: Journal, name: str, parents: int, each: int, ready: Callable[[], None]) -> tuple[float, float]:
     runners = [_runner(journal, f"{name}-{number}", each) for number in range(parents)]
     for runner in runners:
         await _begin(runner)
