@@ -102,9 +102,8 @@ class Link:
         return self.db.execute(statement.encode(), parameters).fetchall()
 
     def _connect(self) -> None:
-        db = psycopg.connect(**self._parts, autocommit=True)
+        db = _connected(self._parts, self._session)
         try:
-            db.execute(self._session.encode())
             if self._lost is not None:
                 self._end(db, self._lost)
                 self._lost = None
@@ -134,6 +133,21 @@ class Link:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def connection(url: str, session: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection as ``Link`` makes them, for what is not to be repeated. Raises ``psycopg.Error``."""
+    return _connected(_parts(url), session)
+
+
+def _connected(parts: Mapping[str, Any], session: str) -> psycopg.Connection[tuple[Any, ...]]:
+    db = psycopg.connect(**parts, autocommit=True)
+    try:
+        db.execute(session.encode())
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _parts(url: str) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """Leaves on PostgreSQL, where a lower ``seq`` may be committed after a higher one."""
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -103,3 +107,85 @@ def test_two_recorders_and_two_writers_at_once(url: str, store: PostgresStore) -
     assert seqs == sorted(seqs)
     for each in [*stores, *sequencers]:
         each.close()
+
+
+# Ends its first ``execute`` of a turn, or its second, by standing still.
+_FREEZES = """
+import os, signal, sys
+from executor.journal import postgres_leaves as leaves
+
+leaves._SESSION = leaves._SESSION.replace("'20s'", "'1s'")
+own = leaves.PostgresLeaves(sys.argv[1])
+left = int(sys.argv[2])
+
+class Freezing:
+    def __getattr__(self, name):
+        return getattr(db, name)
+
+    def execute(self, *asked):
+        global left
+        answer = db.execute(*asked)
+        left -= 1
+        if not left:
+            print("frozen", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return answer
+
+db, own._db = own._db, Freezing()
+with own.turn():
+    pass
+"""
+
+
+@contextmanager
+def frozen_after(url: str, statements: int) -> Iterator[None]:
+    """Another recorder that stands still in the middle of its turn."""
+    code = [sys.executable, "-c", _FREEZES, url, str(statements)]
+    with subprocess.Popen(code, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == b"frozen\n"
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+
+
+@pytest.mark.parametrize("statements", [1, 2])
+def test_a_recorder_that_is_frozen_stops_nobody(store: PostgresStore, url: str, statements: int) -> None:
+    """Guards that the table is never locked while a client is waited for, and that the leaves are not for ever."""
+    put(store, control(1))
+    with frozen_after(url, statements):
+        ours = psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)
+        ours.execute("SET lock_timeout = '500ms'")
+        one = row(control(2))
+        ours.execute(
+            "INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch) "
+            "VALUES (%s,%s,%s,%s,%s,%s,0,0)",
+            (one.stream, one.version, one.case_id, one.kind, one.at, one.line),
+        )
+        ours.close()
+        sequencer = Sequencer(open_leaves(url), KEY)
+        sequencer.advance(AT)
+        sequencer.close()
+    with looking(url) as run:
+        assert (verify(run, KEYS).waiting, len(list(Turn(run).lines("", 9)))) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("synchronous_commit", "on"),
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "20s"),
+        ("tcp_user_timeout", "0"),
+    ],
+)
+def test_its_connection_does_not_depend_on_the_server_s_defaults(
+    store: PostgresStore, url: str, setting: str, value: str
+) -> None:
+    """Over a socket file TCP has no say: the server reports 0."""
+    leaves = open_leaves(url)
+    with leaves.turn() as turn:
+        assert turn._run(f"SHOW {setting}", ()) == [(value,)]
+    leaves.close()
