@@ -39,7 +39,7 @@ from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
 from executor.journal.open import Place, open_store
-from executor.workers.lease import Lease
+from executor.workers.lease import HOPELESS, Lease
 from executor.workers.roster import SERVES, Roster
 from executor.workers.shared_venue import SharedVenue
 from executor.workers.turns import SharedTurns
@@ -119,6 +119,7 @@ async def _work(place: str, kind: Kind, stem: str, lines: JsonLines | None) -> E
             clock,
             lag=one.lag,
             on_death=_die,
+            on_despair=_despair,
             on_drain=drain,
         )
         await asyncio.to_thread(lease.begin)
@@ -198,6 +199,16 @@ def _die() -> None:
     """Others have taken over. Nothing may be written or sent any more, and nothing is left to tidy up."""
     click.echo("executor: this worker was declared dead: others have its parent orders now; start it again", err=True)
     os._exit(int(ExitCode.STOPPED))
+
+
+def _despair() -> None:
+    """Something hangs that should long have failed. What it was is not known, so nothing is tidied up."""
+    click.echo(
+        f"executor: the database has not answered for {HOPELESS.total_seconds():.0f} s: look at it and the network; "
+        "the other workers go on with the parent orders of this one; start it again",
+        err=True,
+    )
+    os._exit(int(ExitCode.ERROR))
 
 
 def _drain_on_signals(one: Worker) -> None:

@@ -51,6 +51,7 @@ class Link:
         self._patience = patience
         self._clock = clock
         self._db: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._away_since: datetime | None = None
         self._lost: tuple[int, datetime] | None = None
         self._mine: tuple[int, datetime] | None = None
         try:
@@ -72,8 +73,8 @@ class Link:
         return self._db
 
     def ask(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Answer:
-        """The rows of ``statement``. Raises ``JournalFailed`` when the database refuses it or patience ends."""
-        deadline = None
+        """The rows of ``statement``. Raises ``JournalFailed`` when the database refuses it or patience ends; when it
+        has ended, each later question is asked once, until there is an answer again."""
         collisions = 0
         while True:
             try:
@@ -86,8 +87,8 @@ class Link:
                 raise JournalFailed(f"the journal at {self} refuses: {_said(error)}") from None
             except _LOST as error:
                 self._drop()
-                deadline = deadline or self._clock.now() + self._patience
-                if self._clock.now() >= deadline:
+                self._away_since = self._away_since or self._clock.now()
+                if self._clock.now() >= self._away_since + self._patience:
                     raise JournalFailed(
                         f"the journal at {self} has not answered for {self._patience}: {_said(error)}; whether the "
                         "last events were written is not known"
@@ -99,7 +100,9 @@ class Link:
     def _ask(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> Answer:
         if self._db is None:
             self._connect()
-        return self.db.execute(statement.encode(), parameters).fetchall()
+        answer = self.db.execute(statement.encode(), parameters).fetchall()
+        self._away_since = None
+        return answer
 
     def _connect(self) -> None:
         db = _connected(self._parts, self._session)

@@ -2,11 +2,11 @@
 
 Others declare a worker dead ``TERM`` after its last heartbeat. It stops sending ``SENDS_FOR`` after it *began* the
 last heartbeat that succeeded, by the steady clock of its own machine, so it has stopped before anybody can take over:
-nobody's wall clock has a part in it. The heartbeat is a thread of its own: a long reading in the event loop is no
-death.
+no worker's wall clock has a part in it. The heartbeat is a thread of its own: a long reading in the event loop is no
+death. The database's clock is a wall clock: should it jump, whoever sees that judges nobody for a whole term.
 
 One that finds itself declared dead ends its process at once, without another word to a venue. So does one that has
-heard nothing for so long that it must have been.
+heard nothing for so long that it must have been: ``on_despair``.
 
 After a gap in its own heartbeats (the database was away, or this process was stopped) a worker judges nobody for a
 whole term: everybody else may have been cut off as well.
@@ -14,7 +14,7 @@ whole term: everybody else may have been cut off as well.
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -33,11 +33,13 @@ HOPELESS = timedelta(seconds=90)
 question hangs for ever on a connection that is there and brings nothing, the process then starts afresh."""
 _CLOSE_ENOUGH = timedelta(milliseconds=50)  # a round trip after which the database's time is believed to a few of them
 _REBUILD = timedelta(minutes=1)
+_JUMP = timedelta(seconds=1)
 
 
 class Lease:
-    """Keeps ``name`` alive from ``begin`` to ``end``. ``lag`` tells how late the event loop is; ``on_death`` is called
-    in the heartbeat's thread and should not return; ``on_drain`` likewise, once, when somebody asks to hand over."""
+    """Keeps ``name`` alive from ``begin`` to ``end``. ``lag`` tells how late the event loop is. ``on_death`` (others
+    have taken over) and ``on_despair`` (nothing was heard for ``HOPELESS``) are called in threads of their own and
+    should not return; ``on_drain`` once, when somebody asks to hand over."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Lease:
         *,
         lag: Callable[[], timedelta],
         on_death: Callable[[], None],
+        on_despair: Callable[[], None],
         on_drain: Callable[[], None],
         term: timedelta = TERM,
         sends_for: timedelta = SENDS_FOR,
@@ -57,11 +60,13 @@ class Lease:
         self._clock = clock
         self._lag = lag
         self._on_death = on_death
+        self._on_despair = on_despair
         self._on_drain = on_drain
         self._term = term
         self._sends_for = sends_for
         self._renewed: timedelta | None = None  # when the last good heartbeat was begun
         self._judges_from = timedelta(0)
+        self._told: tuple[datetime, timedelta] | None = None  # the database's time, and ours when we heard of it
         self._rebuilt = -_REBUILD
         self._draining = False
         self._over = threading.Event()
@@ -99,7 +104,7 @@ class Lease:
         while not self._over.wait(BEAT.total_seconds()):
             if self._renewed is not None and steady() - self._renewed > HOPELESS:
                 log.error(LogEvent.WORKER_DEAD, worker=self._name, by="itself")
-                self._on_death()
+                self._on_despair()
                 return
 
     def renew(self) -> None:
@@ -114,8 +119,9 @@ class Lease:
             self._on_death()
             return
         state, now = told
-        if self._renewed is None or ended - self._renewed > self._term / 2:
+        if self._renewed is None or ended - self._renewed > self._term / 2 or self._jumped(now, began, ended):
             self._judges_from = ended + self._term
+        self._told = now, ended
         if self._renewed is None or ended - began < _CLOSE_ENOUGH:
             self._clock.set(now, began + (ended - began) / 2)
         self._renewed = began
@@ -123,6 +129,16 @@ class Lease:
             self._draining = True
             self._on_drain()
         self._look_after()
+
+    def _jumped(self, now: datetime, began: timedelta, ended: timedelta) -> bool:
+        """True if the database's clock did not go as far as ours since the last heartbeat."""
+        if self._told is None:
+            return False
+        then, heard = self._told
+        jumped = not began - heard - _JUMP <= now - then <= ended - heard + _JUMP
+        if jumped:
+            log.warning(LogEvent.WORKER_UNSURE, worker=self._name, error="the database's clock has jumped")
+        return jumped
 
     def _look_after(self) -> None:
         if steady() >= self._judges_from:

@@ -1,6 +1,6 @@
 """Who is alive and who runs what, in the journal's own database. Synchronous; use from one thread at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,10 +109,10 @@ class Roster:
 
     # --- work ---------------------------------------------------------------------------------------------------
 
-    def claim(self, name: str, place: str, serves: int = SERVES) -> list[str]:
-        """Take what is free, up to this worker's share; everything that is its own afterwards. An answer that was lost
-        on the way is made good by the next call."""
-        self._link.ask(sql.CLAIM, {"name": name, "place": place, "serves": serves})
+    def claim(self, name: str, place: str, serves: int = SERVES, unable: Sequence[str] = ()) -> list[str]:
+        """Take what is free but for ``unable``, up to this worker's share; everything that is its own afterwards. An
+        answer that was lost on the way is made good by the next call."""
+        self._link.ask(sql.CLAIM, {"name": name, "place": place, "serves": serves, "unable": list(unable)})
         return self.mine(name)
 
     def mine(self, name: str) -> list[str]:

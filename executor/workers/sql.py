@@ -98,6 +98,7 @@ CLAIM = """
         SELECT parent FROM work
         WHERE state = 'open' AND place = %(place)s AND worker IS NULL AND needs <= %(serves)s
             AND due <= clock_timestamp()
+            AND parent <> ALL (%(unable)s::text[])
         ORDER BY due, parent
         LIMIT (
             SELECT greatest(
@@ -106,6 +107,7 @@ CLAIM = """
                     SELECT count(*)::integer FROM work
                     WHERE state = 'open' AND place = %(place)s AND worker IS NULL AND needs <= %(serves)s
                         AND due <= clock_timestamp() - interval '3 seconds'
+                        AND parent <> ALL (%(unable)s::text[])
                 )
             ) FROM shares
         )

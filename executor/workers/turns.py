@@ -3,7 +3,8 @@
 Every request needs a turn; turns of one key are evenly spaced, whoever takes them. Requests that wait together take
 theirs in one statement. A turn that could not be used in time (the process was busy) is let go and another is taken:
 sent late, it would stand too close to the next one. For that much lateness the spacing is wider than the documented
-rate by ``SLACK`` in every second.
+rate by ``SLACK`` in every second. The other comes with as many turns after it as the first was late, all for this one
+request, which may then go at any moment of them: else a process that is always late would never send.
 
 A pause that a venue asks one of them for (429, 418) is kept by all: each hears of it with its next turn.
 
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Protocol
 
 import structlog
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 
 SLACK = timedelta(milliseconds=200)
 _LATE = SLACK / 2
+_WIDEST = timedelta(seconds=2)
+"""A process that is later than this sends nothing: it would keep the account from the others for as long."""
 _AT_ONCE = 50
 _US = timedelta(microseconds=1)
 _ALONE = 8
@@ -107,14 +111,15 @@ class _Line:
         self._kind = kind
         self._every = timedelta(microseconds=math.ceil((timedelta(seconds=1) + SLACK) // _US / per_second))
         self._alone = account.shared.alone(per_second / _ALONE)
-        self._waiting: list[asyncio.Future[timedelta | None]] = []
+        self._waiting: list[tuple[asyncio.Future[timedelta | None], int]] = []  # and how many turns it is to have
         self._asking: asyncio.Task[None] | None = None
 
     async def acquire(self) -> timedelta:
         """Wait for this request's turn; for how long the account must still be left alone."""
+        count = 1
         while True:
             place: asyncio.Future[timedelta | None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(place)
+            self._waiting.append((place, count))
             if self._asking is None:
                 self._asking = asyncio.create_task(self._ask(), name=f"turns-{self._account.name}-{self._kind}")
             turn = await place
@@ -123,8 +128,10 @@ class _Line:
                 return self._pause()
             if (left := (turn - steady()).total_seconds()) > 0:
                 await asyncio.sleep(left)
-            if steady() - turn <= _LATE:
+            late = steady() - turn
+            if late <= self._every * (count - 1) + _LATE:
                 return self._pause()
+            count = 1 + math.ceil(min(late, _WIDEST) / self._every)
 
     def _pause(self) -> timedelta:
         return max(self._account.closed_until - steady(), timedelta(0))
@@ -134,14 +141,15 @@ class _Line:
             while self._waiting:
                 places, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 try:
-                    asked = (self._account.name, self._kind, self._every, len(places))
+                    counts = [count for _, count in places]
+                    asked = (self._account.name, self._kind, self._every, sum(counts))
                     first, closed_until = await self._account.shared.take(*asked)
                 except JournalFailed:
                     turns: list[timedelta | None] = [None] * len(places)
                 else:
                     self._account.closed_until = max(self._account.closed_until, closed_until)
-                    turns = [first + self._every * number for number in range(len(places))]
-                for place, turn in zip(places, turns, strict=True):
+                    turns = [first + self._every * before for before in accumulate(counts[:-1], initial=0)]
+                for (place, _), turn in zip(places, turns, strict=True):
                     if not place.done():  # else whoever waited has gone
                         place.set_result(turn)
         finally:

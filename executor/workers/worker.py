@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -21,6 +22,7 @@ from executor.errors import (
     InputRefused,
     Interrupted,
     JournalFailed,
+    NotApproved,
     RecordBroken,
     RuleRefused,
     TakenOver,
@@ -34,6 +36,10 @@ T = TypeVar("T")
 POLL = timedelta(milliseconds=500)
 AGAIN = timedelta(seconds=10)
 """A parent order that a person or a guard has stopped is looked at again after this: it may have been resumed."""
+LATER = timedelta(minutes=1)
+"""So is one that has begun and failed; and a worker that cannot even make its job (a profile or a key is missing here)
+leaves it to the others for as long."""
+NOW = timedelta(0)
 _TICK = timedelta(milliseconds=100)
 
 
@@ -67,6 +73,7 @@ class Worker:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._runners: dict[str, Runner] = {}
         self._leaving = asyncio.Event()
+        self._unable: dict[str, timedelta] = {}  # until when, by the steady clock
         self._failure: JournalFailed | None = None
         self._ticked = steady()
 
@@ -92,6 +99,7 @@ class Worker:
                 await self._take(make)
                 await self._wait(POLL)
             self.drain()
+            await self._hand_over_unbegun()
             await asyncio.gather(*self._running.values())
         finally:
             ticking.cancel()
@@ -100,9 +108,22 @@ class Worker:
             raise self._failure
         log.info(LogEvent.WORKER_LEFT, worker=self.name)
 
-    async def _take(self, make: Callable[[str], Job]) -> None:
+    async def _hand_over_unbegun(self) -> None:
+        """Be seen to leave, and let go at once of what was taken and not begun."""
+        if self._failure is not None:
+            return
         try:
-            mine = await self._ask(lambda: self._roster.claim(self.name, self._place, self._serves))
+            await self._ask(lambda: self._roster.drain(self.name))
+            for parent in set(await self._ask(lambda: self._roster.mine(self.name))) - self._running.keys():
+                await self._ask(partial(self._roster.give_back, self.name, parent, state="open", said="", after=NOW))
+        except JournalFailed as error:
+            self._failure = error
+
+    async def _take(self, make: Callable[[str], Job]) -> None:
+        self._unable = {parent: until for parent, until in self._unable.items() if steady() < until}
+        unable = list(self._unable)
+        try:
+            mine = await self._ask(lambda: self._roster.claim(self.name, self._place, self._serves, unable))
         except JournalFailed as error:
             self._failure = error
             return
@@ -128,27 +149,42 @@ class Worker:
         """Run it to whatever end. Raises ``JournalFailed``: then the worker ends."""
         try:
             job = make(parent)
-            self._runners[parent] = job.runner
-            if self._leaving.is_set():
-                return End("open")
-            try:
-                await job.run()
-            finally:
-                await job.runner.aclose()
+        except JournalFailed:
+            raise
+        except RecordBroken as error:
+            return End("refused", str(error))
+        except Exception as error:  # what is missing on this machine may be there on another
+            self._unable[parent] = steady() + LATER
+            return End("open", f"{self.name} cannot: {_said(error)}", AGAIN)
+        self._runners[parent] = job.runner
+        if self._leaving.is_set():
+            await job.runner.aclose()
+            return End("open")
+        try:
+            await job.run()
         except Interrupted:
             return End("open")
         except TakenOver as error:
             return End("open", str(error), POLL)
         except JournalFailed:
             raise
-        except (RuleRefused, InputRefused, RecordBroken) as error:
-            return End("refused", str(error))
-        except ExecutorError as error:  # stopped by a person or a guard, not approved, no key, no venue: it may pass
-            return End("open", str(error), AGAIN)
         except Exception as error:
-            log.exception(LogEvent.WORK_GIVEN_BACK, worker=self.name, parent=parent)
-            return End("refused", f"this was not foreseen: {type(error).__name__}: {error}")
+            return self._failed(parent, job.runner, error)
+        finally:
+            await job.runner.aclose()
         return End("done")
+
+    def _failed(self, parent: str, runner: Runner, error: Exception) -> End:
+        """What has not begun is refused: a person must submit it again. What has begun is never left to nobody."""
+        foreseen = isinstance(error, ExecutorError)
+        if not foreseen:
+            log.error(LogEvent.WORK_GIVEN_BACK, worker=self.name, parent=parent, exc_info=error)
+        passes = foreseen and not isinstance(error, NotApproved | RuleRefused | InputRefused | RecordBroken)
+        if passes:  # stopped by a person or a guard, no key, no venue
+            return End("open", str(error), AGAIN)
+        if runner.state.created is None or isinstance(error, RecordBroken):
+            return End("refused", _said(error))
+        return End("open", _said(error), LATER)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, question)
@@ -164,3 +200,7 @@ class Worker:
         while True:
             self._ticked = steady()
             await asyncio.sleep(_TICK.total_seconds())
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ExecutorError) else f"not foreseen: {type(error).__name__}: {error}"

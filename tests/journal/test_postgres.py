@@ -1,15 +1,17 @@
 """The journal on PostgreSQL when the connection or the server goes away: a lost connection is not an answer."""
 
 import json
+import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -25,6 +27,20 @@ from tests.journal.test_store import hold, together
 from tests.postgresql import Server
 
 SECONDS = timedelta(seconds=1)
+
+
+class Hasty:
+    """A clock on which a second passes each time that it is looked at."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+
+    def now(self) -> datetime:
+        self.seconds += 1
+        return datetime(2026, 3, 2, tzinfo=UTC) + self.seconds * SECONDS
+
+    async def sleep_until(self, moment: datetime) -> None:
+        raise AssertionError(f"nobody sleeps until {moment}")
 
 
 @pytest.fixture
@@ -175,16 +191,36 @@ def test_the_same_line_of_another_writer_is_not_taken_for_ones_own(
     other.close()
 
 
-def test_a_lost_statement_cannot_happen_after_it_was_answered(store: PostgresStore, postgres_server: Server) -> None:
-    """Before a batch is repeated, the server process of the lost connection is gone, whatever it was waiting for."""
-    pid, started = store._link._mine or (0, None)
-    with postgres_server.connect() as other:
-        store._link._drop()
-        assert commit(store, [row(1)]) == [None]
-        left = other.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s", (pid, started)
-        ).fetchall()
-    assert left == [(0,)]
+def test_a_lost_statement_cannot_happen_after_it_was_answered(
+    store: PostgresStore, postgres_server: Server, url: str
+) -> None:
+    """Guards that a batch is repeated only when the server process of the lost connection is gone: here it waits for a
+    lock, does not notice that nobody listens, and would go on when it gets it."""
+    link, answers = store._link, []
+    pid, _ = link._mine or (0, None)
+    writer = threading.Thread(target=lambda: answers.append(commit(store, [row(1)])))
+    waiting = (
+        "SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    def waits(other: psycopg.Connection[Any]) -> list[int]:
+        while not (found := other.execute(waiting).fetchall()[0][0]):
+            time.sleep(0.01)
+        return list(found)
+
+    with postgres_server.connect(url) as gate, postgres_server.connect(url) as other:
+        gate.execute("BEGIN; LOCK TABLE events IN EXCLUSIVE MODE")
+        writer.start()
+        assert waits(other) == [pid]
+        with socket.socket(fileno=os.dup(link.db.fileno())) as cut:
+            cut.shutdown(socket.SHUT_RDWR)
+        while (found := waits(other)) == [pid]:
+            time.sleep(0.01)
+        assert pid not in found
+        gate.execute("COMMIT")
+        writer.join()
+    assert answers == [[None]]
+    assert versions(store) == ["parent/a 1"]
 
 
 def test_a_frozen_process_holds_no_lock(url: str) -> None:
@@ -272,6 +308,34 @@ def test_patience_ends_with_a_clear_word(postgres_server: Server, own_server: Ca
     with pytest.raises(JournalFailed, match="has not answered"):
         store.holds(["all"])
     store.close()
+
+
+def test_when_patience_has_ended_it_is_not_begun_anew(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings wait in the event loop: a minute for each of them would keep a worker from taking its orders off."""
+    clock, asked = Hasty(), 0
+    link = postgres_link.Link(url, sql.SESSION, 10 * SECONDS, clock)
+    monkeypatch.setattr(postgres_link, "_wait", lambda _: None)
+    answer = link._ask
+
+    def lost(*_: object) -> Any:
+        nonlocal asked
+        asked += 1
+        raise psycopg.OperationalError("gone")
+
+    for times in (10, 1, 1):
+        monkeypatch.setattr(link, "_ask", lost)
+        asked = 0
+        with pytest.raises(JournalFailed, match="has not answered"):
+            link.ask("SELECT 1")
+        assert asked == times
+    monkeypatch.setattr(link, "_ask", answer)
+    assert link.ask("SELECT 1") == [(1,)]
+    monkeypatch.setattr(link, "_ask", lost)
+    asked = 0
+    with pytest.raises(JournalFailed):
+        link.ask("SELECT 1")
+    assert asked == 10
+    link.close()
 
 
 # --- URLs -----------------------------------------------------------------------------------------------------------

@@ -22,13 +22,14 @@ class FakeRoster:
         self.away = False
         self.state: str | None = "up"
         self.costs = timedelta(milliseconds=2)
+        self.jumped = timedelta(0)
         self.judged = 0
 
     def beat(self, name: str, lag_ms: int) -> tuple[str, datetime] | None:
         self.world.moment += self.costs
         if self.away:
             raise JournalFailed("away")
-        return (self.state, DB_NOW + self.world.moment) if self.state else None
+        return (self.state, DB_NOW + self.world.moment + self.jumped) if self.state else None
 
     def judge(self, term: timedelta) -> tuple[list[str], list[str]]:
         assert term == TERM
@@ -55,6 +56,7 @@ class World:
             self.clock,
             lag=lambda: timedelta(0),
             on_death=lambda: self.ends.append("dead"),
+            on_despair=lambda: self.ends.append("despair"),
             on_drain=lambda: self.ends.append("drain"),
         )
 
@@ -131,6 +133,18 @@ def test_a_process_that_was_stopped_sells_nothing_and_judges_nobody_when_it_goes
     assert not world.lease.may_sell()
     world.beats(1)
     assert world.roster.judged == before
+
+
+@pytest.mark.parametrize("seconds", [5, -5])
+def test_after_a_jump_of_the_database_s_clock_it_judges_nobody_for_a_term(world: World, seconds: int) -> None:
+    """Everybody's heartbeat looks old then, also of those who may still sell."""
+    world.beats(10)
+    before = world.roster.judged
+    world.roster.jumped = timedelta(seconds=seconds)
+    world.beats(6)
+    assert world.roster.judged == before
+    world.beats(2)
+    assert world.roster.judged > before
 
 
 def test_it_is_asked_to_drain_once(world: World) -> None:

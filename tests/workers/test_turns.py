@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from adapters.transport import Spacing, Transport
 from adapters.venue import Throttled
 from config.settings import TEMPLATES, adapter_settings, load_profile
 from executor.journal.open import open_store
+from executor.workers import turns as module
 from executor.workers.roster import Roster
 from executor.workers.turns import SharedTurns
 from tests.postgresql import Server
@@ -141,4 +143,41 @@ def test_without_the_database_each_goes_on_alone_and_slowly(postgres_server: Ser
     finally:
         postgres_server.start()
     assert asked == [Decimal(125)]
+    turns.close()
+
+
+class Busy:
+    """A roster whose turns are always at once, and a process that is 160 ms late for each."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moment = timedelta(hours=5)
+        self.asked: list[int] = []
+        monkeypatch.setattr(module, "steady", self.steady)
+
+    def steady(self) -> timedelta:
+        self.moment += timedelta(milliseconds=80)
+        return self.moment
+
+    def take_turns(self, account: str, kind: str, every: timedelta, count: int) -> tuple[timedelta, timedelta]:
+        self.asked.append(count)
+        self.moment += timedelta(milliseconds=50)
+        return NOW, NOW
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_process_that_is_always_late_gets_turns_that_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With single turns it would take one after the other, use up the account's rate, and never send."""
+    busy = Busy(monkeypatch)
+    turns = SharedTurns(cast(Roster, busy), Spacing)
+
+    async def once() -> timedelta:
+        async with asyncio.timeout(10):
+            return await turns.of("hashkey").turns("orders", Decimal(24)).acquire()  # one every 50 ms
+
+    assert asyncio.run(once()) == NOW
+    first, second = busy.asked
+    assert first == 1
+    assert second > 1
     turns.close()
