@@ -59,6 +59,7 @@ class LogEvent(StrEnum):
     GUARD_HALTS = "guard_halts", "A guard froze the parent order; names the guard and the reason."
     COVER_CROSSED = "cover_crossed", "The deposit covers less than a warning level of the plan, or enough again."
     CONTROL_CHANGED = "control_changed", "A person paused, resumed or killed; names who and why."
+    RECORD_BROKEN = "record_broken", "The record is not as it was signed: nothing more is signed and selling ends."
     CHECKPOINT_WAITS = "checkpoint_waits", "The record cannot be signed for now; the sale goes on. Names why, once."
     BREAK_FOUND = "break_found", "The journal and the venue disagree; nothing is sold until a person explains it."
 

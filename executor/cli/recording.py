@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -58,16 +58,26 @@ def secrets_here(place: Place) -> list[str]:
 
 
 @asynccontextmanager
-async def recording(place: Place, clock: Clock, observer: Observer, *, threaded: bool) -> AsyncIterator[Observer]:
-    """An observer that also has the record sequenced and signed. Begins with what an earlier run left unsigned; raises
-    ``RecordBroken`` if the record is no longer the one that was signed, ``CredentialsRefused`` if the key is bad."""
-    sequencer = Sequencer(open_leaves(place), record_signer(place, new=True))
+async def recording(
+    place: Place,
+    clock: Clock,
+    observer: Observer,
+    *,
+    threaded: bool,
+    signer: Signer | None = None,
+    on_fault: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Observer]:
+    """An observer that also has the record sequenced and signed, with ``signer`` or else with the key that is made
+    where there has never been one. Begins with what an earlier run left unsigned; raises ``RecordBroken`` if the record
+    is no longer the one that was signed, ``CredentialsRefused`` if the key is bad. If that shows later, ``on_fault`` is
+    called and the fault is raised at the end."""
+    sequencer = Sequencer(open_leaves(place), signer or record_signer(place, new=True))
     try:
         if threaded:
             await asyncio.to_thread(sequencer.advance, clock.now())
         else:
             sequencer.advance(clock.now())
-        recorder = Recorder(sequencer, clock.now, threaded=threaded)
+        recorder = Recorder(sequencer, clock.now, threaded=threaded, on_fault=on_fault)
     except BaseException:
         sequencer.close()
         raise

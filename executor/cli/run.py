@@ -84,7 +84,12 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
         if not (begun and approval.over(clock.now())):  # a plan that is over: the engine ends what was begun under it
             await require_approval(journal, approval, "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
-        async with recording(place, clock, observer(shown), threaded=True) as told:
+        runner: Runner
+
+        def stop() -> None:
+            runner.stop.set()
+
+        async with recording(place, clock, observer(shown), threaded=True, on_fault=stop) as told:
             runner = Runner(mandate, plan, venues, journal, clock, observer=told, reserve=coins.reserve)
             return await _sold(runner, coins, place, shown)
     finally:

@@ -126,7 +126,9 @@ async def _work(place: str, kind: Kind, stem: str, lines: JsonLines | None) -> E
         closing.push_async_callback(asyncio.to_thread, lease.end)
         venues = Venues(settings, kind, clock, lease, turns)
         closing.push_async_callback(venues.aclose)
-        told = await closing.enter_async_context(recording(place, clock, _observer(lines), threaded=True))
+        told = await closing.enter_async_context(
+            recording(place, clock, _observer(lines), threaded=True, signer=key, on_fault=one.drain)
+        )
         click.echo(f"executor: worker {name} on {kind} venues", err=True)
         _drain_on_signals(one)
         await one.work(lambda parent: job_of(parent, journal, venues, clock, told, name))

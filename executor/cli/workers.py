@@ -121,6 +121,9 @@ def workers(journal: Place | None, every: bool, as_json: bool) -> None:
         return
     head = ("worker", "on", "state", "silent", "lag", "parents", "serves", "program")
     _table([head, *((each.name, *map(str, _values(each).values())) for each in living)])
+    for each in living:
+        if each.parents:
+            click.echo(f"\n{each.name} runs {', '.join(each.parents)}")
     if idle:
         rows = [(work.parent, work.place, work.state, str(work.needs), work.said) for work in idle]
         click.echo()

@@ -94,11 +94,17 @@ def read_or_new(path: Path, name: str) -> HeldKey:
 
 
 def publish(path: Path, held: Signer) -> None:
-    """Write the public half of a key where its file ``path`` is, or would be, unless one is there already."""
+    """Write the public half of a key where its file ``path`` is, or would be, unless one is there already. Raises
+    ``CredentialsRefused`` if it cannot be written."""
     if not public_path(path).exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(InputRefused):  # another process was quicker
-            _place(public_path(path), f"{VerifierKey(held.name, held.public)}\n", 0o644)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(InputRefused):  # another process was quicker
+                _place(public_path(path), f"{VerifierKey(held.name, held.public)}\n", 0o644)
+        except OSError as error:
+            raise CredentialsRefused(
+                f"{public_path(path)} cannot be written ({error.strerror}): copy it from where the key was made"
+            ) from None
 
 
 def read_verifiers(path: Path) -> list[VerifierKey]:

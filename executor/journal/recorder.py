@@ -102,7 +102,9 @@ class Sequencer:
 
 class Recorder:
     """Calls a sequencer every ``every`` events, every minute in which something happened, and at each change of a
-    parent order's state. ``threaded`` as for the journal: under a virtual clock it works at once and in line."""
+    parent order's state. ``threaded`` as for the journal: under a virtual clock it works at once and in line.
+    ``on_fault`` is called in the event loop when the record is found to be broken: nothing should be sold that cannot
+    be signed."""
 
     def __init__(
         self,
@@ -111,10 +113,12 @@ class Recorder:
         *,
         threaded: bool,
         every: int = EVERY,
+        on_fault: Callable[[], None] = lambda: None,
     ) -> None:
         self._sequencer = sequencer
         self._now = now
         self._every = every
+        self._on_fault = on_fault
         self._thread = ThreadPoolExecutor(1, "recorder") if threaded else None
         self._waiting = 0
         self._since: datetime | None = None
@@ -161,6 +165,10 @@ class Recorder:
                     log.warning(LogEvent.CHECKPOINT_WAITS, error=str(error))
                 self._said = str(error)
                 self._heard.set()  # nothing is lost by waiting: the events are there, and are found the next time
+            except Exception as error:
+                log.error(LogEvent.RECORD_BROKEN, error=str(error))  # noqa: TRY400 - it is raised in the end
+                self._on_fault()
+                raise  # to whoever closes the recorder
 
     async def _advance(self) -> None:
         loop = asyncio.get_running_loop()
@@ -173,7 +181,7 @@ class Recorder:
                 failed = self._task.done()
                 self._task.cancel()
                 (fault,) = await asyncio.gather(self._task, return_exceptions=True)
-                if failed and isinstance(fault, RecordBroken):
+                if failed and isinstance(fault, Exception):
                     raise fault
             if self._thread is None:
                 self._sequencer.advance(self._now())

@@ -169,3 +169,17 @@ def test_processes_that_begin_at_once_share_a_key(tmp_path: Path) -> None:
         held = list(pool.map(lambda _: read_or_new(tmp_path / "key", "a").public, range(8)))
     assert len(set(held)) == 1
     assert read_verifiers(public_path(tmp_path / "key"))[0].public == held[0]
+
+
+def test_a_place_that_takes_no_public_half_says_what_to_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "key"
+    new_key(path, "a")
+    public_path(path).unlink()
+
+    def full(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("executor.journal.keys._place", full)
+    with pytest.raises(CredentialsRefused, match=r"key\.pub cannot be written \(Permission denied\): copy it from"):
+        read_or_new(path, "a")
+    assert read_key(path).name == "a"  # which is all that a worker asks for

@@ -294,3 +294,25 @@ def test_what_stopped_it_is_said_at_the_end(fault: Exception) -> None:
     with pytest.raises(type(fault)):
         run_threaded(counted, act)
     assert counted.closed
+
+
+@pytest.mark.parametrize("fault", [RecordBroken("changed"), ValueError("a defect")])
+def test_what_it_finds_broken_is_said_at_once(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    """A worker lives for weeks: it must not sell on beside a record that nobody signs."""
+
+    async def main() -> None:
+        told = asyncio.Event()
+        recorder = Recorder(Counted(fault), lambda: AT, threaded=True, every=1, on_fault=told.set)  # type: ignore[arg-type]
+        recorder.observe(quiet(0))
+        await asyncio.wait_for(told.wait(), 30)
+        with pytest.raises(type(fault)):
+            await recorder.aclose()
+
+    class Log:
+        def error(self, event: str, error: str) -> None:
+            logged.append((event, error))
+
+    logged: list[tuple[str, str]] = []
+    monkeypatch.setattr("executor.journal.recorder.log", Log())
+    asyncio.run(main())
+    assert logged == [("record_broken", str(fault))]

@@ -96,7 +96,7 @@ def test_who_is_alive_and_what_each_runs(tmp_path: Path, url: str, roster: Roste
     roster.claim(name, "mock")
     (seen,) = objects(call("workers", "--json", "--journal", url).stdout)
     assert (seen["worker"], seen["state"], seen["parents"]) == (name, "up", [parent])
-    assert name in call("workers", "--journal", url).stdout
+    assert f"{name} runs {parent}\n" in call("workers", "--journal", url).stdout
 
 
 def test_a_worker_that_is_not_there_cannot_be_drained(url: str, roster: Roster) -> None:
