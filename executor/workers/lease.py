@@ -132,10 +132,10 @@ class Lease:
 
     def _jumped(self, now: datetime, began: timedelta, ended: timedelta) -> bool:
         """True if the database's clock did not go as far as ours since the last heartbeat."""
-        if self._told is None:
+        if self._told is None or self._renewed is None:
             return False
-        then, heard = self._told
-        jumped = not began - heard - _JUMP <= now - then <= ended - heard + _JUMP
+        then, heard = self._told  # it was ``then`` at some time between ``_renewed`` and ``heard``
+        jumped = not began - heard - _JUMP <= now - then <= ended - self._renewed + _JUMP
         if jumped:
             log.warning(LogEvent.WORKER_UNSURE, worker=self._name, error="the database's clock has jumped")
         return jumped

@@ -3,8 +3,9 @@
 Every request needs a turn; turns of one key are evenly spaced, whoever takes them. Requests that wait together take
 theirs in one statement. A turn that could not be used in time (the process was busy) is let go and another is taken:
 sent late, it would stand too close to the next one. For that much lateness the spacing is wider than the documented
-rate by ``SLACK`` in every second. The other comes with as many turns after it as the first was late, all for this one
-request, which may then go at any moment of them: else a process that is always late would never send.
+rate by ``SLACK`` in every second. If that is missed too, the next comes with as many turns after it as the second was
+late, all for this one request, which may then go at any moment of them: else a process that is always late would never
+send.
 
 A pause that a venue asks one of them for (429, 418) is kept by all: each hears of it with its next turn.
 
@@ -64,10 +65,13 @@ class SharedTurns:
     async def take(self, account: str, kind: str, every: timedelta, count: int) -> tuple[timedelta, timedelta]:
         """``count`` turns; when the first of them is and until when the account must be left alone, by the steady
         clock. Raises ``JournalFailed``."""
-        loop = asyncio.get_running_loop()
-        wait, pause = await loop.run_in_executor(self._thread, self._roster.take_turns, account, kind, every, count)
-        now = steady()
-        return now + wait, now + pause
+
+        def taken() -> tuple[timedelta, timedelta]:
+            wait, pause = self._roster.take_turns(account, kind, every, count)
+            now = steady()  # here: the event loop may hear of it late, and the turn is not later for that
+            return now + wait, now + pause
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, taken)
 
     def tell(self, account: str, least: timedelta) -> None:
         """Tell all workers to leave the account alone."""
@@ -116,7 +120,7 @@ class _Line:
 
     async def acquire(self) -> timedelta:
         """Wait for this request's turn; for how long the account must still be left alone."""
-        count = 1
+        count, missed = 1, False
         while True:
             place: asyncio.Future[timedelta | None] = asyncio.get_running_loop().create_future()
             self._waiting.append((place, count))
@@ -131,7 +135,8 @@ class _Line:
             late = steady() - turn
             if late <= self._every * (count - 1) + _LATE:
                 return self._pause()
-            count = 1 + math.ceil(min(late, _WIDEST) / self._every)
+            count = 1 + math.ceil(late / self._every) if missed and late <= _WIDEST else 1
+            missed = True
 
     def _pause(self) -> timedelta:
         return max(self._account.closed_until - steady(), timedelta(0))

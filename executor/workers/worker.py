@@ -18,6 +18,7 @@ import structlog
 from adapters.clock import steady
 from executor.engine.runner import Runner
 from executor.errors import (
+    CredentialsRefused,
     ExecutorError,
     InputRefused,
     Interrupted,
@@ -26,6 +27,7 @@ from executor.errors import (
     RecordBroken,
     RuleRefused,
     TakenOver,
+    VenueUnreachable,
 )
 from executor.log_events import LogEvent
 from executor.workers.roster import Roster
@@ -40,6 +42,7 @@ LATER = timedelta(minutes=1)
 """So is one that has begun and failed; and a worker that cannot even make its job (a profile or a key is missing here)
 leaves it to the others for as long."""
 NOW = timedelta(0)
+_OTHERS_FIRST = timedelta(seconds=5)  # longer than it takes until they take more than their share
 _TICK = timedelta(milliseconds=100)
 
 
@@ -181,6 +184,8 @@ class Worker:
             log.error(LogEvent.WORK_GIVEN_BACK, worker=self.name, parent=parent, exc_info=error)
         passes = foreseen and not isinstance(error, NotApproved | RuleRefused | InputRefused | RecordBroken)
         if passes:  # stopped by a person or a guard, no key, no venue
+            if isinstance(error, CredentialsRefused | VenueUnreachable):  # perhaps from here only
+                self._unable[parent] = steady() + AGAIN + _OTHERS_FIRST
             return End("open", str(error), AGAIN)
         if runner.state.created is None or isinstance(error, RecordBroken):
             return End("refused", _said(error))

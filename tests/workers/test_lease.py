@@ -147,6 +147,16 @@ def test_after_a_jump_of_the_database_s_clock_it_judges_nobody_for_a_term(world:
     assert world.roster.judged > before
 
 
+def test_a_slow_heartbeat_is_no_jump(world: World) -> None:
+    """The database's time was read at its beginning, or at its end."""
+    world.beats(10)
+    for costs, jumped in ((1800, -1700), (2, 0), (1800, 0), (2, 0)):
+        before = world.roster.judged
+        world.roster.costs, world.roster.jumped = timedelta(milliseconds=costs), timedelta(milliseconds=jumped)
+        world.beats(1)
+        assert world.roster.judged == before + 1
+
+
 def test_it_is_asked_to_drain_once(world: World) -> None:
     world.roster.state = "draining"
     world.beats(3)

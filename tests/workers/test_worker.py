@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from executor.engine.runner import Runner
-from executor.errors import InputRefused, NotApproved, RecordBroken, RuleRefused, VenueUnreachable
+from executor.errors import CredentialsRefused, InputRefused, NotApproved, RecordBroken, RuleRefused, VenueUnreachable
 from executor.workers.roster import SERVES
 from executor.workers.worker import Job, Worker
 from tests.postgresql import Server
@@ -76,13 +76,17 @@ def test_what_is_missing_on_one_machine_is_left_to_the_others(desk: Desk) -> Non
     assert desk.roster.claim(desk.join(), "mock") == ["p1"]
 
 
-def test_who_cannot_make_a_job_does_not_take_it_again(desk: Desk) -> None:
+@pytest.mark.parametrize("error", [InputRefused("no profile"), CredentialsRefused("not from this address")])
+def test_who_cannot_do_it_does_not_take_it_again_at_once(desk: Desk, error: Exception) -> None:
+    """Else it takes its share again and again, and the others have theirs already."""
     desk.roster.submit("p1", "mock")
     made: list[str] = []
 
     def make(parent: str) -> Job:
         made.append(parent)
-        raise InputRefused("no profile")
+        if isinstance(error, InputRefused):
+            raise error
+        return job(raising(error), begun=True)
 
     works_once(desk, make, times=3)
     assert made == ["p1"]
