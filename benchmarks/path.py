@@ -42,17 +42,14 @@ def child_orders(
 def event_by_event(place: Place, name: str, each: int) -> tuple[float, float]:
     """The same of one parent order whose events are committed one by one, by nobody else and in the event loop."""
 
-    async def main() -> tuple[float, float]:
-        store = open_store(place)
-        together = store.commit
+    store = open_store(place)
+    together = store.commit
 
-        def commit(appends: Sequence[Append]) -> list[Stopped | None]:
-            return [_first_refusal(together, append) for append in appends]
+    def commit(appends: Sequence[Append]) -> list[Stopped | None]:
+        return [_first_refusal(together, append) for append in appends]
 
-        store.commit = commit  # type: ignore[method-assign]
-        return await _all(Journal(store, threaded=False), name, 1, each, lambda: None)
-
-    return asyncio.run(main())
+    store.commit = commit  # type: ignore[method-assign]
+    return asyncio.run(_all(Journal(store, threaded=False), name, 1, each, lambda: None))
 
 
 def _first_refusal(commit: Callable[[Sequence[Append]], list[Stopped | None]], append: Append) -> Stopped | None:

@@ -1,6 +1,5 @@
 """Who is alive and who runs what: every rule of the roster on a real database."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,47 +7,11 @@ import pytest
 from executor.domain.case_events import PlanSubmitted
 from executor.errors import InputRefused
 from executor.journal.line import Line, encode, time_text
-from executor.journal.open import open_store
 from executor.journal.store import Append, Row
-from executor.workers.roster import SERVES, Roster
 from tests.engine.rig import START
-from tests.postgresql import Server
+from tests.workers.desk import Desk
 
 LONG, NOW = timedelta(hours=1), timedelta(0)
-
-
-class Desk:
-    """A roster, and the database behind it."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.url = server.url()
-        self.store = open_store(self.url)
-        self.roster = Roster(self.url, patience=NOW)
-        self.roster.prepare()
-
-    def join(self, stem: str = "w", place: str = "mock", serves: int = SERVES) -> str:
-        return self.roster.join(stem, place, "1.0", "key", serves)
-
-    def silent(self, name: str, seconds: int) -> None:
-        """Let the last heartbeat of ``name`` be so long ago."""
-        self.sql("UPDATE workers SET beat = beat - %s * interval '1 second' WHERE name = %s", seconds, name)
-
-    def wait_out(self) -> None:
-        """Let the work that is put off be due."""
-        self.sql("UPDATE work SET due = clock_timestamp()")
-
-    def sql(self, statement: str, *values: object) -> None:
-        with self.server.connect(self.url) as db:
-            db.execute(statement.encode(), values)
-
-
-@pytest.fixture
-def desk(postgres_server: Server) -> Iterator[Desk]:
-    found = Desk(postgres_server)
-    yield found
-    found.roster.close()
-    found.store.close()
 
 
 def test_a_name_is_never_used_twice(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """What a worker gives back and how: what is wrong on one machine must not take a parent order from the others."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,16 +11,7 @@ from executor.engine.runner import Runner
 from executor.errors import CredentialsRefused, InputRefused, NotApproved, RecordBroken, RuleRefused, VenueUnreachable
 from executor.workers.roster import SERVES
 from executor.workers.worker import Job, Worker
-from tests.postgresql import Server
-from tests.workers.test_roster import Desk
-
-
-@pytest.fixture
-def desk(postgres_server: Server) -> Iterator[Desk]:
-    found = Desk(postgres_server)
-    yield found
-    found.roster.close()
-    found.store.close()
+from tests.workers.desk import Desk
 
 
 def job(ends: Callable[[], Any], *, begun: bool) -> Job:
