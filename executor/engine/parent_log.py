@@ -22,6 +22,7 @@ from executor.engine.room import Rooms
 from executor.errors import CapReached, ExecutorError, Held, InvariantBroken, Outdated, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
+from executor.journal.store import NOTHING
 
 Observer = Callable[[Line], None]
 
@@ -216,7 +217,7 @@ class ParentLog:
         lines: list[Line],
         scopes: Sequence[str] = (),
         reserve: Sequence[Reservation] = (),
-        expects: Mapping[str, int] | None = None,
+        expects: Mapping[str, int] = NOTHING,
     ) -> None:
         """Write what was noted, then ``lines``, in one append."""
         if self._noted:

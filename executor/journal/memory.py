@@ -13,7 +13,7 @@ from executor.domain.reservation import Reservation
 from executor.errors import Held, Stopped, TakenOver
 from executor.journal.journal import Journal
 from executor.journal.line import Line, decode
-from executor.journal.store import Append, Row, counted, outdated
+from executor.journal.store import NOTHING, Append, Row, counted, outdated
 
 
 class MemoryStore:
@@ -139,10 +139,10 @@ class CountingJournal(Journal):
         lines: Sequence[Line],
         scopes: Sequence[str] = (),
         reserve: Sequence[Reservation] = (),
-        expects: Mapping[str, int] | None = None,
+        expects: Mapping[str, int] = NOTHING,
     ) -> None:
         """As :meth:`Journal.append`; a parent order's lines pass the same fence and are not written out."""
         if lines[0].stream.startswith("parent/"):
-            self._counts.count(lines, scopes, reserve, expects or {})
+            self._counts.count(lines, scopes, reserve, expects)
         else:
             await super().append(lines, scopes, reserve, expects)

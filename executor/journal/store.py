@@ -10,7 +10,7 @@ from executor.domain.money import ZERO, add, plain
 from executor.domain.reservation import Reservation
 from executor.errors import CapReached, JournalFailed, Outdated, Stopped
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})  # the one empty mapping: an append makes none
 
 
 class Row(NamedTuple):
@@ -32,9 +32,9 @@ class Append(NamedTuple):
 
     rows: Sequence[Row]
     scopes: Sequence[str] = ()
-    holds: Mapping[str, Hold | None] = _NOTHING
+    holds: Mapping[str, Hold | None] = NOTHING
     reserve: Sequence[Reservation] = ()
-    expects: Mapping[str, int] = _NOTHING
+    expects: Mapping[str, int] = NOTHING
 
 
 def counted(used: Mapping[str, Decimal], reserve: Sequence[Reservation]) -> dict[str, Decimal]:

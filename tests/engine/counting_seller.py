@@ -12,6 +12,7 @@ from executor.engine.counting import Counting
 from executor.errors import CapReached, Outdated
 from executor.journal.journal import Journal, Store
 from executor.journal.line import Line
+from executor.journal.store import NOTHING
 from tests.domain.events_made import AT, created, filled, intended
 
 D = Decimal
@@ -37,7 +38,7 @@ class Seller:
         self.sale = Sale(f"CASE-{self.name}", "BTC", "USD", D(1000))
         self.reserved: dict[str, list[Counted]] = {}
 
-    async def write(self, *events: Any, reserve: Any = (), expects: Any = None) -> None:
+    async def write(self, *events: Any, reserve: Any = (), expects: Any = NOTHING) -> None:
         lines = [
             Line(stream=f"parent/{self.name}", version=self.version + n, case_id=self.sale.case_id, at=AT, event=event)
             for n, event in enumerate(events, start=1)

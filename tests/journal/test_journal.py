@@ -201,6 +201,7 @@ class Interrupted(Spy):
         raise self.what
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the thread ends by it, aloud
 def test_an_interrupt_in_the_writers_thread_leaves_nobody_waiting() -> None:
     async def main() -> None:
         spy = Interrupted(GeneratorExit)
@@ -260,6 +261,7 @@ def test_a_loop_that_ends_in_mid_commit_is_the_end_of_the_journal() -> None:
     asyncio.run(first())
     may_end.set()
     assert journal._thread is not None
-    journal._thread.shutdown()  # the commit is over
+    journal._writes.put(None)
+    journal._thread.join()  # the commit is over
     asyncio.run(second())
     assert spy.commits == [[[1]]]
