@@ -71,7 +71,7 @@ class BarePostgres:
     def commit(self, rows: Sequence[Row]) -> None:
         self._db.execute(
             "INSERT INTO bare (stream, version, case_id, kind, at, line) SELECT * FROM unnest(%s::text[], "
-            "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[])",
+            "%s::bigint[], %s::text[], %s::text[], %s::text[], %b::text[])",
             [list(column) for column in zip(*rows, strict=True)],
         )
 

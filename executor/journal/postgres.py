@@ -20,8 +20,8 @@ from executor.domain.control import Hold, HoldAction
 from executor.domain.reservation import Reservation
 from executor.errors import Held, InputRefused, JournalFailed, Stopped, TakenOver
 from executor.journal import sql
-from executor.journal.postgres_link import Link
-from executor.journal.store import Append, Row, cap_reached, outdated
+from executor.journal.postgres_link import Collided, Link
+from executor.journal.store import Append, Row, cap_reached, outdated, whole
 
 PATIENCE = timedelta(seconds=60)
 _PAGE = 2_000  # lines
@@ -66,10 +66,37 @@ class PostgresStore:
         """Write every append that fits its stream, each whole or not at all; the answer says for each whether a hold
         refused it or another writer was first. Returns when it is durable. A lost connection is waited out; raises
         ``JournalFailed`` when patience ends, and then what was written is not known."""
+        if self._whole(appends):
+            return [None] * len(appends)
         answers: list[Stopped | None] = []
         for together in _statements(appends):
             answers += self._write(together)
         return answers
+
+    def _whole(self, appends: Sequence[Append]) -> bool:
+        """Write them all at once, as nearly every batch can be; false, with nothing written, where that may not be."""
+        plain = whole(appends)
+        if plain is None:
+            return False
+        rows, rests_on = plain
+        batch = next(self._batches)
+        parameters = dict(zip(Row._fields, map(list, zip(*rows, strict=True)), strict=True)) | {
+            "scope": list({scope for each in appends for scope in each.scopes}),
+            "rests_on": [stream for stream, _ in rests_on],
+            "ends": [version for _, version in rests_on],
+            "writer": self._writer,
+            "batch": batch,
+        }
+        try:
+            ((written,),) = self._link.ask(sql.COMMIT_WHOLE, parameters, collisions=0)
+        except Collided:
+            written = 0
+        if written:
+            return True
+        # Not written now: perhaps because it was, and the connection was lost before the answer.
+        first = rows[0]
+        ((there,),) = self._link.ask(sql.WRITTEN, (first.stream, first.version, self._writer, batch))
+        return bool(there)
 
     def _write(self, appends: Sequence[Append]) -> list[Stopped | None]:
         parameters = _parameters(appends) | {"writer": self._writer, "batch": next(self._batches)}

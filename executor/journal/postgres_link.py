@@ -42,6 +42,10 @@ _NO = (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory)
 Answer = Sequence[tuple[Any, ...]]
 
 
+class Collided(JournalFailed):
+    """Others change what was asked for, again and again."""
+
+
 class Link:
     """Asks one database. Use from one thread at a time. ``session`` is said at the start of every connection."""
 
@@ -72,17 +76,22 @@ class Link:
         assert self._db is not None
         return self._db
 
-    def ask(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Answer:
+    def ask(
+        self,
+        statement: str,
+        parameters: Sequence[Any] | Mapping[str, Any] = (),
+        collisions: int = _COLLISIONS,
+    ) -> Answer:
         """The rows of ``statement``. Raises ``JournalFailed`` when the database refuses it or patience ends; when it
-        has ended, each later question is asked once, until there is an answer again."""
-        collisions = 0
+        has ended, each later question is asked once, until there is an answer again. Raises ``Collided`` when it has
+        met others once more often than ``collisions``."""
         while True:
             try:
                 return self._ask(statement, parameters)
             except _COLLIDED as error:
-                collisions += 1
-                if collisions > _COLLISIONS:
-                    raise JournalFailed(f"the journal at {self} is being fought over: {_said(error)}") from None
+                collisions -= 1
+                if collisions < 0:
+                    raise Collided(f"the journal at {self} is being fought over: {_said(error)}") from None
             except _NO as error:
                 raise JournalFailed(f"the journal at {self} refuses: {_said(error)}") from None
             except _LOST as error:

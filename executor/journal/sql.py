@@ -224,8 +224,8 @@ PUT_HOLD = "INSERT INTO holds (scope, action, cancel, who, why, at) VALUES (?, ?
 _NEW = """
     WITH new AS (
         SELECT * FROM unnest(
-            %(part)s::int[], %(stream)s::text[], %(version)s::bigint[], %(case_id)s::text[], %(kind)s::text[],
-            %(at)s::text[], %(line)s::text[]
+            %(part)s::int[], %(stream)b::text[], %(version)s::bigint[], %(case_id)b::text[], %(kind)b::text[],
+            %(at)b::text[], %(line)b::text[]
         ) WITH ORDINALITY AS new (part, stream, version, case_id, kind, at, line, place)
     ), door AS (
         {door}
@@ -251,6 +251,27 @@ _NEW = """
         ORDER BY place
         RETURNING seq
     )
+"""
+# Nearly every batch can be written whole. This writes it so, or nothing of it, and then the others say why.
+_WHOLE = """
+    WITH door AS (
+        {door}
+    ), written AS (
+        INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch)
+        SELECT stream, version, case_id, kind, at, line, %(writer)s, %(batch)s
+        FROM unnest(
+            %(stream)b::text[], %(version)s::bigint[], %(case_id)b::text[], %(kind)b::text[], %(at)b::text[],
+            %(line)b::text[]
+        ) WITH ORDINALITY AS new (stream, version, case_id, kind, at, line, place)
+        WHERE NOT EXISTS (SELECT FROM door WHERE holds ?| %(scope)s::text[])
+        AND NOT EXISTS (
+            SELECT FROM unnest(%(rests_on)s::text[], %(ends)s::bigint[]) AS rests (stream, ends)
+            JOIN events ON events.stream = rests.stream AND events.version = rests.ends + 1
+        )
+        ORDER BY place
+        RETURNING seq
+    )
+    SELECT count(*) FROM written
 """
 # The counters that are asked for are locked in one order and read as they stand then: a counter that was changed while
 # this statement waited is read again, like the gate. Who asks in a crowd is measured as if everybody before them had
@@ -310,6 +331,8 @@ _SHARED = "SELECT holds FROM gate WHERE cardinality(%(scope)s::text[]) > 0 FOR S
 _ALONE = "SELECT holds FROM gate FOR UPDATE"
 _FITS = " AND part NOT IN (SELECT part FROM tight)"
 COMMIT = _NEW.format(door=_SHARED, open="TRUE", count="", fits="") + _REFUSED
+COMMIT_WHOLE = _WHOLE.format(door=_SHARED)
+WRITTEN = "SELECT EXISTS (SELECT FROM events WHERE stream = %s AND version = %s AND writer = %s AND batch = %s)"
 COMMIT_COUNTED = _NEW.format(door=_SHARED, open="TRUE", count=_COUNT, fits=_FITS) + _COUNTED + _REFUSED + _REFUSED_FULL
 COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)", count="", fits="") + _SHUT + _REFUSED
 # A counter must be there before it can be locked. It is made at zero, apart from what is counted.

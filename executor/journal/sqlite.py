@@ -21,7 +21,7 @@ from executor.errors import CapReached, Held, InputRefused, JournalFailed, Recor
 from executor.journal import sql
 from executor.journal.store import Append as Append
 from executor.journal.store import Row as Row
-from executor.journal.store import counted, outdated
+from executor.journal.store import counted, outdated, whole
 
 # Commits. After it the log is written from its beginning again, into space that the file has: making a file longer is
 # dear (a commit of one event takes 120 us instead of 175 on a fast disk).
@@ -103,28 +103,22 @@ class SqliteStore:
         return answers
 
     def _together(self, appends: Sequence[Append]) -> list[Stopped | None] | None:
-        """All rows in one go, as nearly every batch can be written; ``None``, with nothing written, for one that
-        changes holds or counters, or in which an append may have to be refused."""
-        rows: list[Row] = []
-        rests_on: set[tuple[str, int]] = set()
-        for each in appends:
-            if each.holds or each.reserve:
-                return None
-            rows += each.rows
-            if each.expects:
-                rests_on.update(each.expects.items())
-        if any(self._db.execute(sql.LAST_VERSION, (stream,)).fetchone()[0] != version for stream, version in rests_on):
+        """All rows in one go, as nearly every batch can be written; ``None``, with nothing written, for one in which an
+        append may have to be refused."""
+        plain = whole(appends)
+        if plain is None:
             return None
-        if rests_on and not {row.stream for row in rows}.isdisjoint({stream for stream, _ in rests_on}):
+        rows, rests_on = plain
+        if any(self._db.execute(sql.LAST_VERSION, (stream,)).fetchone()[0] != version for stream, version in rests_on):
             return None
         held = {hold.scope for hold in _holds(self._db, None)}
         if held and any(not held.isdisjoint(each.scopes) for each in appends):
             return None
         try:
-            whole = len(rows) // sql.MANY * sql.MANY
-            for start in range(0, whole, sql.MANY):
+            full = len(rows) // sql.MANY * sql.MANY
+            for start in range(0, full, sql.MANY):
                 self._db.execute(sql.INSERT_MANY_EVENTS, list(chain.from_iterable(rows[start : start + sql.MANY])))
-            self._db.executemany(sql.INSERT_EVENT, rows[whole:])
+            self._db.executemany(sql.INSERT_EVENT, rows[full:])
         except sqlite3.IntegrityError:
             self._db.execute("ROLLBACK")
             self._db.execute("BEGIN IMMEDIATE")

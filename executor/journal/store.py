@@ -37,6 +37,22 @@ class Append(NamedTuple):
     expects: Mapping[str, int] = NOTHING
 
 
+def whole(appends: Sequence[Append]) -> tuple[list[Row], set[tuple[str, int]]] | None:
+    """All rows of a batch and what it rests on (streams, and the versions that they must end at), if it can be written
+    in one go; ``None`` where an append changes holds or counters, or rests on a stream that another one writes."""
+    rows: list[Row] = []
+    rests_on: set[tuple[str, int]] = set()
+    for each in appends:
+        if each.holds or each.reserve:
+            return None
+        rows += each.rows
+        if each.expects:
+            rests_on.update(each.expects.items())
+    if rests_on and not {row.stream for row in rows}.isdisjoint({stream for stream, _ in rests_on}):
+        return None
+    return rows, rests_on
+
+
 def counted(used: Mapping[str, Decimal], reserve: Sequence[Reservation]) -> dict[str, Decimal]:
     """What the counters stand at with ``reserve`` added; ``used`` holds those that are not at zero. Raises
     ``CapReached`` if one would go over, and ``JournalFailed`` if more would be given back than was taken."""

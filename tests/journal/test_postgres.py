@@ -10,13 +10,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
+from executor.domain.reservation import Reservation
 from executor.errors import InputRefused, JournalFailed, TakenOver
 from executor.journal import postgres_link, sql
 from executor.journal.open import open_reading, open_store
@@ -81,14 +83,15 @@ def test_a_look_cannot_write(store: PostgresStore, url: str) -> None:
     reader.close()
 
 
-def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: PostgresStore) -> None:
+@pytest.mark.parametrize("statement", ["COMMIT", "COMMIT_WHOLE"])
+def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: PostgresStore, statement: str) -> None:
     """The statement is prepared while the table is empty; no plan of it may read the table whole, nor be compiled."""
     for version in range(1, 8):
         commit(store, [row(version)])
     keys = "part stream version case_id kind at line scoped scope resting rests_on ends"
     nothing: dict[str, object] = {key: [] for key in keys.split()}
     ((plan,),) = store._link.db.execute(
-        b"EXPLAIN (FORMAT JSON) " + sql.COMMIT.encode(), nothing | {"writer": 1, "batch": 1}
+        b"EXPLAIN (FORMAT JSON) " + getattr(sql, statement).encode(), nothing | {"writer": 1, "batch": 1}
     ).fetchall()
     text = json.dumps(plan)
     assert "events_stream_version_key" in text
@@ -150,20 +153,31 @@ class Torn:
         monkeypatch.setattr(link, "_ask", cut)
 
 
-def test_an_answer_that_never_arrived_is_asked_for_again(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
+# What changes a counter is written by another statement than what does not.
+both_statements = pytest.mark.parametrize("reserve", [(), (Reservation("cap/a", Decimal(1), None),)])
+
+
+@both_statements
+def test_an_answer_that_never_arrived_is_asked_for_again(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, reserve: Sequence[Reservation]
+) -> None:
     torn = Torn(store._link, monkeypatch)
     for version in range(1, 6):
         torn.after, torn.before = 1, version % 2
-        assert commit(store, [row(version)], [row(version, "b")]) == [None, None]
+        both = [Append([row(version)], reserve=reserve), Append([row(version, "b")])]
+        assert store.commit(both) == [None, None]
     torn.after = 3
-    assert commit(store, [row(6)]) == [None]
+    assert store.commit([Append([row(6)], reserve=reserve)]) == [None]
     assert versions(store) == [f"parent/a {version}" for version in range(1, 7)]
+    assert store.used(["cap/a"]) == ({"cap/a": 6} if reserve else {})
 
 
+@both_statements
 def test_a_hold_that_came_after_the_lost_answer_does_not_undo_it(
-    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch, reserve: Sequence[Reservation]
 ) -> None:
     """The first attempt was durable before the hold: the answer is yes, since the event is in the record."""
+    assert store.commit([Append([row(1, "b")], reserve=reserve)]) == [None]  # the counter is there
     torn, other = Torn(store._link, monkeypatch), PostgresStore(url)
     end = store._link._connect
 
@@ -174,19 +188,20 @@ def test_a_hold_that_came_after_the_lost_answer_does_not_undo_it(
 
     monkeypatch.setattr(store._link, "_connect", meanwhile)
     torn.after = 1
-    assert store.commit([Append([row(1)], ["all"])]) == [None]
+    assert store.commit([Append([row(1)], ["all"], reserve=reserve)]) == [None]
     assert versions(store) == ["parent/a 1"]
     other.close()
 
 
+@both_statements
 def test_the_same_line_of_another_writer_is_not_taken_for_ones_own(
-    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch, reserve: Sequence[Reservation]
 ) -> None:
     """The statement was lost before it ran, and another writer wrote the very same line meanwhile."""
     other = PostgresStore(url)
     assert commit(other, [row(1)]) == [None]
     Torn(store._link, monkeypatch).before = 1
-    (answer,) = commit(store, [row(1)])
+    (answer,) = store.commit([Append([row(1)], reserve=reserve)])
     assert isinstance(answer, TakenOver)
     other.close()
 
