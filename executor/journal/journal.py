@@ -191,11 +191,10 @@ _CHANGES: dict[type, Callable[[Line, Any], dict[str, Hold | None]]] = {
 
 def _holds(lines: Sequence[Line]) -> Mapping[str, Hold | None]:
     """What these events do to the stop controls, the last word on each scope."""
-    if _CHANGES.keys().isdisjoint([type(line.event) for line in lines]):
+    changing = [line for line in lines if type(line.event) in _CHANGES]
+    if not changing:
         return NOTHING  # nearly always
     changes: dict[str, Hold | None] = {}
-    for line in lines:
-        change = _CHANGES.get(type(line.event))
-        if change is not None:
-            changes |= change(line, line.event)
+    for line in changing:
+        changes |= _CHANGES[type(line.event)](line, line.event)
     return changes
