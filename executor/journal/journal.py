@@ -37,7 +37,7 @@ class Journal:
         self._store = store
         self.sold = Sold(store)
         self.people = People(store)
-        # A thread and a queue, not a pool of one: a commit is handed over and back in half the time.
+        # Not a pool of one thread: it makes a future, a lock and a condition for each commit, and nobody asks for them.
         self._writes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="journal", daemon=True) if threaded else None
         if self._thread is not None:
