@@ -66,6 +66,10 @@ class JournalFailed(ExecutorError):
     """The record cannot be written (disk full, I/O error) and nothing more is sent; make room or repair, run again."""
 
 
+class Collided(JournalFailed):
+    """Others write what this process asks to write, again and again, and nothing more is sent; run again."""
+
+
 class GuardHalts(Stopped):
     """A guard froze the parent order; read the rule and the reason, put it right, then resume it."""
 

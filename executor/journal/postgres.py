@@ -18,9 +18,9 @@ from psycopg.types.json import Jsonb
 from adapters.clock import Clock, SystemClock
 from executor.domain.control import Hold, HoldAction
 from executor.domain.reservation import Reservation
-from executor.errors import Held, InputRefused, JournalFailed, Stopped, TakenOver
+from executor.errors import Collided, Held, InputRefused, JournalFailed, Stopped, TakenOver
 from executor.journal import sql
-from executor.journal.postgres_link import Collided, Link
+from executor.journal.postgres_link import Link
 from executor.journal.store import Append, Row, cap_reached, outdated, whole
 
 PATIENCE = timedelta(seconds=60)

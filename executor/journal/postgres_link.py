@@ -14,7 +14,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.clock import Clock
-from executor.errors import JournalFailed
+from executor.errors import Collided, JournalFailed
 from executor.journal import sql
 
 # A dead peer is found in seconds, not in the two hours that are the system's default. A URL may say otherwise.
@@ -40,10 +40,6 @@ _LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOn
 _NO = (psycopg.errors.DiskFull, psycopg.errors.OutOfMemory)
 
 Answer = Sequence[tuple[Any, ...]]
-
-
-class Collided(JournalFailed):
-    """Others change what was asked for, again and again."""
 
 
 class Link:
