@@ -3,7 +3,8 @@
 Two steps, each one append to the stream ``counting``, at exactly the next version. First the terms are named: every
 intent names the version of the stream that it was made under, so all later ones count, whatever their plan. Then what
 was ordered before is read from the journal and added: an intent that does not carry a counter was written before it was
-named. No cap rests on a term before that. Whoever dies between the two leaves the second to the next who needs it.
+named. An order that is being written meanwhile either has seen the new version or is waited for. No cap rests on a term
+before that. Whoever dies between the two leaves the second to the next who needs it.
 """
 
 import contextlib
@@ -66,6 +67,7 @@ class Counting:
             event = CountingNamed(terms=unnamed)
         else:
             missing = sorted(self.own - self._filled)
+            self._journal.wait_for_appends()
             event = CountingFilled(terms=missing, counted=ordered_before(self._journal, missing, now))
         taken = event.counted if isinstance(event, CountingFilled) else {}
         line = Line(stream=COUNTING_STREAM, version=self._version + 1, case_id="", at=now, event=event)

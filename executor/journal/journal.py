@@ -5,6 +5,7 @@ appends gather and go with the next, so that many parent orders share the cost o
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -39,14 +40,16 @@ class Journal:
         self.people = People(store)
         # Not a pool of one thread: it makes a future, a lock and a condition for each commit, and nobody asks for them.
         self._writes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="journal", daemon=True) if threaded else None
+        self._thread = Thread(target=_serve, args=(self._writes,), name="journal", daemon=True) if threaded else None
         if self._thread is not None:
             self._thread.start()
+            weakref.finalize(self, self._writes.put, None)  # who drops a journal ends its thread
         self._waiting: Batch = []
         self._writing = False
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._failure: JournalFailed | None = None
+        self._closed = False
 
     async def append(
         self,
@@ -84,10 +87,6 @@ class Journal:
             self._commit(appends, partial(self._end, loop, batch))
         else:
             self._writes.put(partial(self._commit, appends, partial(self._end_from_thread, loop, batch)))
-
-    def _serve(self) -> None:
-        while (write := self._writes.get()) is not None:
-            write()
 
     def _commit(self, appends: Sequence[Append], tell: Callable[[Answers], None]) -> None:
         answers: Answers = JournalFailed("the journal was interrupted while it wrote")
@@ -138,10 +137,18 @@ class Journal:
         """The last event of each of ``streams``."""
         return (decode(text) for text in self._store.edges(streams, last=True))
 
+    def wait_for_appends(self) -> None:
+        """Return when every append to this journal that was under way, from any process, has ended: whatever one finds
+        then, no append that has not seen what was durable before can be missing from it."""
+        self._store.wait_for_appends()
+
     async def aclose(self) -> None:
         """Wait for what is being written, then close the store."""
         while self._writing:  # again: who was told may have begun to write before we were
             await self._quiet.wait()
+        if self._closed:
+            return
+        self._closed = True
         first, self._failure = self._failure, self._failure or JournalFailed("the journal is closed")
         if self._thread is not None:
             self._writes.put(None)
@@ -151,6 +158,12 @@ class Journal:
         except JournalFailed:
             if first is None:
                 raise  # else the first failure has been raised to whoever wrote, and says more
+
+
+def _serve(writes: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (write := writes.get()) is not None:
+        write()
+        del write  # not kept until the next
 
 
 def _settle(durable: asyncio.Future[None], fault: Exception | None) -> None:

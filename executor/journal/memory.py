@@ -93,6 +93,9 @@ class MemoryStore:
     def settled(self) -> int:
         return len(self._rows)
 
+    def wait_for_appends(self) -> None:
+        """Nothing to wait for: one append after the other."""
+
     def tail(self, after: int, _empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         rows = enumerate(islice(self._rows, after, None), after + 1)
         return iter([(place, row.line if row.kind in kinds else "") for place, row in rows])

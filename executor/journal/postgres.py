@@ -66,20 +66,22 @@ class PostgresStore:
         """Write every append that fits its stream, each whole or not at all; the answer says for each whether a hold
         refused it or another writer was first. Returns when it is durable. A lost connection is waited out; raises
         ``JournalFailed`` when patience ends, and then what was written is not known."""
-        if self._whole(appends):
+        batch = next(self._batches)
+        if appends and self._whole(appends, batch):
             return [None] * len(appends)
         answers: list[Stopped | None] = []
         for together in _statements(appends):
-            answers += self._write(together)
+            # The first under the same number: had they been written whole and the answer lost, they are its own there.
+            answers += self._write(together, batch)
+            batch = next(self._batches)
         return answers
 
-    def _whole(self, appends: Sequence[Append]) -> bool:
-        """Write them all at once, as nearly every batch can be; false, with nothing written, where that may not be."""
+    def _whole(self, appends: Sequence[Append], batch: int) -> bool:
+        """Write them all at once, as nearly every batch can be. False: not written now."""
         plain = whole(appends)
-        if plain is None:
+        if plain is None or not plain[0]:
             return False
         rows, rests_on = plain
-        batch = next(self._batches)
         parameters = dict(zip(Row._fields, map(list, zip(*rows, strict=True)), strict=True)) | {
             "scope": list({scope for each in appends for scope in each.scopes}),
             "rests_on": [stream for stream, _ in rests_on],
@@ -90,16 +92,11 @@ class PostgresStore:
         try:
             ((written,),) = self._link.ask(sql.COMMIT_WHOLE, parameters, collisions=0)
         except Collided:
-            written = 0
-        if written:
-            return True
-        # Not written now: perhaps because it was, and the connection was lost before the answer.
-        first = rows[0]
-        ((there,),) = self._link.ask(sql.WRITTEN, (first.stream, first.version, self._writer, batch))
-        return bool(there)
+            return False
+        return bool(written)
 
-    def _write(self, appends: Sequence[Append]) -> list[Stopped | None]:
-        parameters = _parameters(appends) | {"writer": self._writer, "batch": next(self._batches)}
+    def _write(self, appends: Sequence[Append], batch: int) -> list[Stopped | None]:
+        parameters = _parameters(appends) | {"writer": self._writer, "batch": batch}
         counted = {each.counter for append in appends for each in append.reserve}
         if counted - self._counters:
             self._link.ask(sql.NEW_COUNTERS, (sorted(counted - self._counters),))
@@ -112,7 +109,7 @@ class PostgresStore:
         statement = sql.COMMIT_HOLDS if changed else sql.COMMIT_COUNTED if counted else sql.COMMIT
         for part, why, what, stand in self._link.ask(statement, parameters):
             if why == "full" and len(appends) > 1:
-                (answers[part],) = self._write([appends[part]])
+                (answers[part],) = self._write([appends[part]], next(self._batches))
             else:
                 answers[part] = _refusal(appends[part], why, what, stand)
         return answers
@@ -140,6 +137,10 @@ class PostgresStore:
     def settled(self) -> int:
         """A place up to which nothing can appear any more."""
         return self._reading.settled()
+
+    def wait_for_appends(self) -> None:
+        """Return when every append that was under way has ended."""
+        self._reading.wait_for_appends()
 
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         """What is in the places after ``after`` and in those that were empty: lines of these kinds."""
@@ -190,6 +191,10 @@ class PostgresReading:
         """A place up to which nothing can appear any more."""
         ((last,),) = self._link.ask(sql.SETTLED.postgres)
         return int(last)
+
+    def wait_for_appends(self) -> None:
+        """Return when every append that was under way has ended."""
+        self._link.ask(sql.WAIT_FOR_APPENDS)
 
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         """What is in the places after ``after`` and in those that were empty: lines of these kinds."""

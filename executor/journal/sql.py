@@ -332,13 +332,15 @@ _ALONE = "SELECT holds FROM gate FOR UPDATE"
 _FITS = " AND part NOT IN (SELECT part FROM tight)"
 COMMIT = _NEW.format(door=_SHARED, open="TRUE", count="", fits="") + _REFUSED
 COMMIT_WHOLE = _WHOLE.format(door=_SHARED)
-WRITTEN = "SELECT EXISTS (SELECT FROM events WHERE stream = %s AND version = %s AND writer = %s AND batch = %s)"
 COMMIT_COUNTED = _NEW.format(door=_SHARED, open="TRUE", count=_COUNT, fits=_FITS) + _COUNTED + _REFUSED + _REFUSED_FULL
 COMMIT_HOLDS = _NEW.format(door=_ALONE, open="EXISTS (SELECT FROM door)", count="", fits="") + _SHUT + _REFUSED
 # A counter must be there before it can be locked. It is made at zero, apart from what is counted.
 NEW_COUNTERS = """
     INSERT INTO counters (counter, used) SELECT unnest(%s::text[]), 0 ON CONFLICT DO NOTHING RETURNING counter
 """
+# An insert locks the table before it looks at anything, so one that was under way without having seen what is durable
+# now has ended when this is answered. One message is one transaction: the lock is let go without the client.
+WAIT_FOR_APPENDS = "SELECT 1; LOCK TABLE events IN SHARE MODE"
 NEW_WRITER = "SELECT nextval('writers')"
 
 # --- a connection to PostgreSQL --------------------------------------------------------------------------------------

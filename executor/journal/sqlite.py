@@ -201,6 +201,9 @@ class SqliteStore:
         """The last place."""
         return self._reader.settled()
 
+    def wait_for_appends(self) -> None:
+        """Nothing to wait for: an append looks at what it rests on while no other can be under way."""
+
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         """What is in the places after ``after``: lines of these kinds."""
         return self._reader.tail(after, empty, kinds)

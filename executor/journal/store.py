@@ -137,6 +137,10 @@ class Store(Protocol):
 
     def settled(self) -> int: ...
 
+    def wait_for_appends(self) -> None:
+        """Return when every append that was under way, from any process, has ended. An append that begins later sees
+        what was durable before."""
+
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]: ...
 
     def news(self, known: Mapping[str, int], kinds: Sequence[str]) -> Iterator[str]: ...

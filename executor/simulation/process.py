@@ -102,6 +102,9 @@ class FaultyStore:
     def edges(self, streams: Sequence[str], *, last: bool) -> Iterator[str]:
         return self._inner.edges(streams, last=last)
 
+    def wait_for_appends(self) -> None:
+        self._inner.wait_for_appends()
+
     def settled(self) -> int:
         return self._inner.settled()
 

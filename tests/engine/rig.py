@@ -97,6 +97,8 @@ class MemoryStore:
     def settled(self) -> int:
         return len(self.rows)
 
+    def wait_for_appends(self) -> None: ...
+
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         rows = enumerate(self.rows[after:], after + 1)
         return iter([(place, row.line if row.kind in kinds else "") for place, row in rows])

@@ -3,10 +3,15 @@ names a calendar first, nobody's orders are missing from it."""
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from decimal import Decimal
 
 from executor.engine.counting import COUNTING_STREAM
+from executor.errors import Stopped
+from executor.journal.memory import MemoryStore
 from executor.journal.open import Place, open_reading, open_store
+from executor.journal.store import NOTHING, Append
+from tests.domain.events_made import AT
 from tests.engine.counting_seller import Seller
 
 D = Decimal
@@ -52,3 +57,42 @@ def test_orders_of_plans_that_begin_at_once_are_all_counted(place: Place) -> Non
     assert all("intended" in answers for answers in told)
     for counter in COUNTERS.values():
         assert taken <= used[counter] <= taken + D("0.5") * len(own) * 10
+
+
+class UnderWay(MemoryStore):
+    """While ``slow``, what is written cannot be seen before somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow = False
+        self.under_way: list[Append] = []
+
+    def commit(self, appends: Sequence[Append]) -> list[Stopped | None]:
+        if self.slow:
+            self.under_way += appends
+            return [None] * len(appends)
+        return super().commit(appends)
+
+    def wait_for_appends(self) -> None:
+        super().commit([each._replace(expects=NOTHING) for each in self.under_way])  # it has looked long ago
+        self.under_way = []
+
+
+def test_an_order_that_was_under_way_when_its_calendar_was_named_is_counted() -> None:
+    """Of two that write at once on PostgreSQL the first may have looked before the calendar was named, and be seen only
+    after the second has counted."""
+
+    async def main() -> None:
+        store = UnderWay()
+        free, capped = (
+            Seller(store, name, own, "alpha", D(60)) for name, own in (("a", frozenset()), ("b", frozenset({UTC_DAY})))
+        )
+        await free.begin()
+        store.slow = True
+        assert await free.intend(D(7)) == "intended"
+        store.slow = False
+        await capped.counting.step(AT)
+        await capped.counting.step(AT)
+        assert store.used([COUNTERS[UTC_DAY]]) == {COUNTERS[UTC_DAY]: D(7)}
+
+    asyncio.run(main())

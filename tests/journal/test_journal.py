@@ -1,6 +1,8 @@
 """The one writer: durable before it returns, many appends in few commits, and silent for ever after a failure."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -46,6 +48,8 @@ class Spy:
 
     def settled(self) -> int:
         return 0
+
+    def wait_for_appends(self) -> None: ...
 
     def tail(self, after: int, empty: Sequence[int], kinds: Sequence[str]) -> Iterator[tuple[int, str]]:
         return iter(())
@@ -232,6 +236,29 @@ def test_an_interrupt_by_a_person_in_mid_commit_lets_the_journal_be_closed() -> 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
     assert spy.closed
+
+
+def test_a_process_that_never_closes_its_journal_can_end(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, pathlib, sys\nfrom executor.journal.journal import Journal\n"
+        "from executor.journal.open import open_store\n"
+        "from tests.journal.test_journal import line\n"
+        "async def main():\n    journal = Journal(open_store(pathlib.Path(sys.argv[1])), threaded=True)\n"
+        "    await journal.append([line(1)])\n    sys.exit(7)\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], timeout=60, check=False)
+    assert ended.returncode == 7
+
+
+def test_a_journal_may_be_closed_by_all_who_use_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(SqliteStore(tmp_path / "j"), threaded=True)
+        await journal.append([line(1)])
+        await asyncio.gather(*(journal.aclose() for _ in range(2)))
+        await journal.aclose()
+
+    asyncio.run(main())
 
 
 def test_a_loop_that_ends_in_mid_commit_is_the_end_of_the_journal() -> None:

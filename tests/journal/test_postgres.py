@@ -99,6 +99,42 @@ def test_a_write_only_looks_up_keys_however_the_planner_was_misled(store: Postgr
     assert "JIT" not in text
 
 
+def test_a_version_that_is_taken_is_asked_for_twice_and_no_more(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the statement that writes all or nothing, and by the one that says why not."""
+    commit(store, [row(1)])
+    ask, asked = store._link._ask, []
+    monkeypatch.setattr(store._link, "_ask", lambda *each: asked.append(each[0]) or ask(*each))
+    (answer,) = commit(store, [row(1)])
+    assert isinstance(answer, TakenOver)
+    assert asked == [sql.COMMIT_WHOLE, sql.COMMIT]
+
+
+def test_appends_that_are_under_way_are_waited_for(store: PostgresStore, url: str, postgres_server: Server) -> None:
+    """What another process has begun to write and not yet committed; what is read afterwards has it."""
+    seen: list[list[str]] = []
+
+    def look() -> None:
+        store.wait_for_appends()
+        seen.append(versions(store))
+
+    looking = threading.Thread(target=look)
+    with postgres_server.connect(url) as other, postgres_server.connect(url) as third:
+        other.execute("BEGIN")
+        other.execute(
+            "INSERT INTO events (stream, version, case_id, kind, at, line, writer, batch) "
+            "VALUES ('parent/a', 1, '', '', '', 'written', 9, 9)"
+        )
+        looking.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+        while third.execute(waiting, ("%IN SHARE MODE",)).fetchall() != [(1,)]:
+            assert looking.is_alive()
+        other.execute("COMMIT")
+        looking.join()
+    assert seen == [["written"]]
+
+
 # --- connections that are lost --------------------------------------------------------------------------------------
 
 

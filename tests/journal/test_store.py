@@ -94,8 +94,6 @@ def test_without_the_constraint_racing_writers_would_both_win(place: Place, monk
     )
     assert (loose.sqlite, loose.postgres) != (whole.sqlite, whole.postgres)
     monkeypatch.setattr("executor.journal.sql.MIGRATIONS", (loose,))
-    fence = "AND part NOT IN (SELECT part FROM there)"
-    monkeypatch.setattr("executor.journal.sql.COMMIT", sql.COMMIT.replace(fence, ""))
     store = open_store(place)
     commit(store, [row(1)])
     commit(store, [row(1, text="mine")])
@@ -110,6 +108,20 @@ def test_an_append_is_taken_whole_or_not_at_all(store: Store) -> None:
     assert [answer is None for answer in answers] == [True, False, True]
     assert versions(store) == ["parent/a 2"]
     assert versions(store, "parent/b") == ["parent/b 1", "parent/b 2"]
+
+
+def test_a_batch_of_nothing_is_taken(store: Store) -> None:
+    assert store.commit([]) == []
+    assert store.commit([Append([])]) == [None]
+
+
+def test_a_hold_on_one_of_a_batch_stops_that_one(store: Store) -> None:
+    """The hold was there before, and names a scope of the second append only."""
+    assert store.commit([sets(1, hold("case/x"))]) == [None]
+    first, second = store.commit([Append([row(1)], ["all"]), Append([row(1, "parent/b")], ["all", "case/x"])])
+    assert (first, type(second)) == (None, Held)
+    assert versions(store) == ["parent/a 1"]
+    assert versions(store, "parent/b") == []
 
 
 def test_of_two_appends_of_one_version_in_a_batch_the_first_is_taken(store: Store) -> None:
