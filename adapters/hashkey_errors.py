@@ -72,6 +72,9 @@ _ON_CANCEL = {
 # "Rejected" in words, but from a stage where an order may have been recorded: look once by id before believing it.
 VERIFY_ONCE = frozenset({"-1149", "-2010", "-2032", "-2033", "-2051"})
 
+# An order or a request of this id is there already.
+_DUPLICATE = frozenset({"-1024", "-1141"})
+
 # Every other code of the documented table, and every code that is in no table, leaves the outcome of a write open:
 # -1000 -1001 -1006 -1007 -1024 -1141 -1144 -1146 -1147 -1150 -2011 -2040, transfers (-116x) and fiat (-40xx).
 
@@ -107,4 +110,4 @@ def classify(code: str, said: str, action: Action) -> VenueError:
         if code == NO_SUCH_ORDER:
             return Rejected(VENUE, said, code=code, reason=RejectReason.NOT_FOUND)
         return NotSent(VENUE, f"the venue could not answer: {said}", code=code)
-    return Unknown(VENUE, said, code=code)
+    return Unknown(VENUE, said, code=code, exists=code in _DUPLICATE)

@@ -101,7 +101,7 @@ class InstantRfq:
     async def _outcome(self, quote: Quote, client_order_id: str) -> QuoteTrade:
         """Look until the history calls the acceptance Successful or Failed, or patience runs out."""
         looks = max(1, self._settings.rfq_settle_patience // _LOOK_EVERY)
-        why = "the RFQ history does not show the acceptance"
+        why, there = "the RFQ history does not show the acceptance", False
         for look in range(looks):
             if look:
                 await asyncio.sleep(_LOOK_EVERY.total_seconds())
@@ -116,8 +116,8 @@ class InstantRfq:
                 continue
             if status == "Failed":
                 raise Rejected(VENUE, "the RFQ history calls the acceptance failed", code=status)
-            why = f"the RFQ history calls the acceptance {status}" if status else why
-        raise Unknown(VENUE, why)
+            why, there = (f"the RFQ history calls the acceptance {status}", True) if status else (why, there)
+        raise Unknown(VENUE, why, exists=there)
 
     async def _history(self, params: Params) -> list[Row]:
         data = await self._wire.get("/api/v1/rfq/transactions", params, weight=_ONE_PER_SECOND)

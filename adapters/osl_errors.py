@@ -48,7 +48,8 @@ _V4_REFUSALS: tuple[tuple[str, RejectReason], ...] = (
     ("user suspended", RejectReason.NOT_ALLOWED),
 )
 _V4_CLOSED = ("market closed", "system suspended", "systemsuspended")
-_V4_UNSETTLED = ("system error", "duplicate", "already exist", "timeout", "timed out")
+_V4_THERE = ("duplicate", "already exist")
+_V4_UNSETTLED = ("system error", "timeout", "timed out", *_V4_THERE)
 _NOT_FOUND = ("not found", "does not exist", "unknown order")
 _FINISHED = ("already matched", "already filled", "already cancel", "no cancel matched", "no cancel cancelled")
 
@@ -60,7 +61,8 @@ def v4_order_error(status: int, name: str, message: str) -> VenueError:
         return Unauthorized(NAME, message or "key, signature or permission refused", code=code)
     words = _words(name, message)
     if any(part in words for part in _V4_UNSETTLED):
-        return Unknown(NAME, message or "the venue does not say whether the order was placed", code=code)
+        there = any(part in words for part in _V4_THERE)
+        return Unknown(NAME, message or "the venue does not say whether the order was placed", code=code, exists=there)
     if any(part in words for part in _V4_CLOSED):
         return Halted(NAME, message or "closed", code=code)
     for part, reason in _V4_REFUSALS:

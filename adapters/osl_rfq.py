@@ -148,11 +148,15 @@ class Rfq:
                 NAME,
                 f"the quote was traded before; its ledger entry cannot be read: {error.message}",
                 code=ALREADY_TRADED,
+                exists=True,
             ) from None
         same = [trade for trade in trades if trade.qty == quote.qty and trade.notional == quote.notional]
         if len(same) != 1:
             raise Unknown(
-                NAME, f"the quote was traded before; {len(same)} ledger entries have its amounts", code=ALREADY_TRADED
+                NAME,
+                f"the quote was traded before; {len(same)} ledger entries have its amounts",
+                code=ALREADY_TRADED,
+                exists=True,
             )
         trade = same[0]
         return Fill(

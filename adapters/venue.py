@@ -78,7 +78,12 @@ class Rejected(VenueError):
 
 
 class Unknown(VenueError):
-    """The request was sent and its outcome is not known: it may have had its effect. Ask; never send blindly."""
+    """The request was sent and its outcome is not known: it may have had its effect. Ask; never send blindly.
+    ``exists``: the venue says that an order of this id, or a trade of this quote, is there."""
+
+    def __init__(self, venue: str, message: str, *, code: str = "", exists: bool = False) -> None:
+        super().__init__(venue, message, code=code)
+        self.exists = exists
 
 
 class Throttled(VenueError):
@@ -284,6 +289,12 @@ class VenueTraits:
     hours: Hours | None = None
     time_in_force: frozenset[TimeInForce] = field(default_factory=lambda: frozenset(TimeInForce))
     post_only: bool = True
+
+    @property
+    def signs_within(self) -> timedelta:
+        """How long after it was decided an order may still be signed. With the window in which the venue takes it that
+        is over before anybody could hold the order to be absent."""
+        return max((self.quiet_period - self.request_window) / 2, self.request_window)
 
 
 # --- protocols --------------------------------------------------------------------------------------------------

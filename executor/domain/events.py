@@ -192,10 +192,12 @@ class ChildNotSent(Event, frozen=True, kw_only=True):
 
 
 class ChildUnknown(Event, frozen=True, kw_only=True):
-    """Sent, and no answer that settles it. Its whole open quantity stays exposed until the venue proves otherwise."""
+    """Sent, and no answer that settles it. Its whole open quantity stays exposed until the venue proves otherwise.
+    ``exists``: the venue says that it has it, so that no looking in vain can prove it absent."""
 
     client_order_id: str
     message: str
+    exists: bool = False
 
 
 class ChildResolved(Event, frozen=True, kw_only=True):

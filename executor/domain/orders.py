@@ -61,6 +61,7 @@ class Child(msgspec.Struct):
     trade_ids: set[str] = msgspec.field(default_factory=set)
     reserved: tuple[Counted, ...] = ()
     closed_at: datetime | None = None
+    exists: bool = False  # the venue has said so
 
     @classmethod
     def of(cls, intent: ChildIntended, at: datetime) -> "Child":

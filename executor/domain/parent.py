@@ -219,7 +219,8 @@ class Parent:
         self._close(self._child(event.client_order_id), "not sent")
 
     def _on_unknown(self, event: ChildUnknown) -> None:
-        self._child(event.client_order_id).status = ChildStatus.UNKNOWN
+        child = self._child(event.client_order_id)
+        child.status, child.exists = ChildStatus.UNKNOWN, child.exists or event.exists
 
     def _on_resolved(self, event: ChildResolved) -> None:
         child = self._child(event.client_order_id)

@@ -135,8 +135,8 @@ class ChildOrders:
             report = await seat.venue.place(order)
         except VenueError as error:
             # A second send under the same id that fails proves nothing about the first one.
-            again = ChildUnknown(client_order_id=child.client_order_id, message=str(error))
-            await self._log.record(again if child.sends > 1 else outcome_of(child.client_order_id, error))
+            outcome = outcome_of(child.client_order_id, error)
+            await self._log.record(unknown_of(child.client_order_id, error) if child.sends > 1 else outcome)
             await self._after_refusal(child, error)
             return
         acknowledged = ChildAcknowledged(
@@ -176,7 +176,7 @@ class ChildOrders:
         ask_at = self._clock.now()
         while child.status is ChildStatus.WORKING:
             if cancelling and self._clock.now() >= ask_at:
-                await self._ask_to_cancel(child)
+                await self.ask_to_cancel(child.venue, ref_of(child))
                 ask_at = self._clock.now() + self._tuning.poll * _POLLS_PER_CANCEL
             if await self._look(child):
                 return
@@ -195,7 +195,8 @@ class ChildOrders:
         fills: Sequence[Fill] = ()
         try:
             report = await venue.query(ref)
-            if report is not None and (report.cum_qty is None or report.cum_qty != child.cum_qty):
+            # What the order says of its end may be older than its executions: they are asked for before it is closed.
+            if report is not None and (report.status.terminal or report.cum_qty != child.cum_qty):
                 fills = await venue.fills(ref)
         except VenueError as error:
             log.warning(LogEvent.VENUE_FAILED, venue=child.venue, error=str(error))
@@ -229,15 +230,15 @@ class ChildOrders:
             await self._settle(child, cancelling=True)
         self._following.pop(child.client_order_id, None)
 
-    async def _ask_to_cancel(self, child: Child) -> None:
-        venue = self._desk.seats[child.venue].venue
+    async def ask_to_cancel(self, name: str, ref: OrderRef) -> None:
+        """Ask once for the cancellation of an order at the venue ``name``."""
         try:
-            await venue.cancel(ref_of(child))
+            await self._desk.seats[name].venue.cancel(ref)
         except VenueError as error:
             # Whatever the answer, only the order itself tells what became of it.
             finished = isinstance(error, Rejected) and error.reason in (RejectReason.FINISHED, RejectReason.NOT_FOUND)
             (log.debug if finished else log.warning)(
-                LogEvent.CANCEL_FAILED, child=child.client_order_id, venue=child.venue, error=str(error)
+                LogEvent.CANCEL_FAILED, child=ref.client_order_id, venue=name, error=str(error)
             )
 
 
@@ -267,10 +268,16 @@ def outcome_of(client_id: str, error: VenueError) -> ChildRejected | ChildNotSen
     if isinstance(error, NotSent):
         return ChildNotSent(client_order_id=client_id, message=error.message)
     if isinstance(error, Unknown):
-        return ChildUnknown(client_order_id=client_id, message=str(error))
+        return unknown_of(client_id, error)
     reasons = {Throttled: "throttled", Unauthorized: "unauthorized", Halted: "halted"}
     reason = error.reason.value if isinstance(error, Rejected) else reasons[type(error)]
     return ChildRejected(client_order_id=client_id, reason=reason, code=error.code, message=error.message)
+
+
+def unknown_of(client_id: str, error: VenueError) -> ChildUnknown:
+    """The event for a send that ``error`` leaves open."""
+    exists = isinstance(error, Unknown) and error.exists
+    return ChildUnknown(client_order_id=client_id, message=str(error), exists=exists)
 
 
 def recorded(child: Child, fill: Fill | HandFill) -> FillRecorded:

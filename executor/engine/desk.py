@@ -100,9 +100,10 @@ class Desk:
             free, totals, traits = _free(balances, asset), _totals(balances, asset), venue.traits
             if traits.hours is not None or (traits.rfq is not None and traits.rfq.hours is not None):
                 self._keeping_hours = True
-            within = max((traits.quiet_period - traits.request_window) / 2, traits.request_window)
             accounts = {"book": traits.order_account, "rfq": traits.rfq.account if traits.rfq is not None else ""}
-            self.seats[name] = Seat(venue, symbol, instruments.get(symbol), offset, free, totals, {}, within, accounts)
+            self.seats[name] = Seat(
+                venue, symbol, instruments.get(symbol), offset, free, totals, {}, traits.signs_within, accounts
+            )
             log.info(LogEvent.VENUE_READY, venue=name, symbol=symbol)
 
     def mark_used(self, state: Parent) -> None:

@@ -117,9 +117,11 @@ class CaseCoins:
 
 async def sold_from_case(runner: Runner, coins: CaseCoins) -> Parent:
     """Run a parent order on coins that it reserves as it begins. Raises what the run raises; coins of a run that never
-    began are given back."""
+    began are given back, unless it was begun by another process: they are that one's now."""
     try:
         state = await runner.run()
+    except TakenOver:
+        raise
     except BaseException:
         if runner.state.created is None:
             await coins.release()

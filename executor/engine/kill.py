@@ -21,7 +21,7 @@ from executor.engine.control import CONTROL_STREAM, append_as_person, cancel_eve
 from executor.engine.parent_log import stream_of
 from executor.journal.journal import Journal
 
-ON_THE_WAY = timedelta(seconds=15)  # longer than a request lives before its outcome is recorded
+_WIRE = timedelta(seconds=15)  # longer than it takes from the signature of a request to its recorded outcome
 _POLL = timedelta(milliseconds=200)
 
 Orders = dict[str, list[OrderRef]]
@@ -67,7 +67,8 @@ async def cancel_scope(journal: Journal, clock: Clock, scope: str, venues: Mappi
     children = in_scope(journal, scope)
     on_the_way = {child.client_order_id for child in children if child.status is ChildStatus.INTENDED}
     first = asyncio.create_task(_cancel(done, venues, children))
-    give_up = clock.now() + ON_THE_WAY
+    # An order that waits for its turn at the venue may still be signed for so long after its intent.
+    give_up = clock.now() + _WIRE + max((v.traits.signs_within for v in venues.values()), default=timedelta(0))
     while on_the_way and clock.now() < give_up:
         await clock.sleep_until(clock.now() + _POLL)
         arrived = [c for c in in_scope(journal, scope) if c.client_order_id in on_the_way]

@@ -20,7 +20,7 @@ from typing import cast
 import structlog
 
 from adapters.clock import Clock
-from adapters.venue import RfqVenue, VenueError
+from adapters.venue import OrderRef, RfqVenue, VenueError
 from executor.domain.events import BreakFound, PurseGap
 from executor.domain.orders import Child, ChildStatus
 from executor.engine.child import ChildOrders, ref_of
@@ -53,6 +53,7 @@ class Reconciler:
         self._orders = orders
         self._tuning = tuning
         self._checked: set[str] = set()
+        self.silent: set[str] = set()  # venues that have not answered the latest comparison
 
     async def run(self, *, at_start: bool = False) -> None:
         """Compare once with every venue, each on its own. A venue that does not answer is left for the next time, and
@@ -73,7 +74,9 @@ class Reconciler:
             await self._fills_of(name, since)
             await self._quotes_of(name)
             await self._balance_of(name)
+            self.silent.discard(name)
         except VenueError as error:
+            self.silent.add(name)
             log.warning(LogEvent.VENUE_FAILED, venue=name, error=str(error))
 
     async def _orders_of(self, name: str) -> None:
@@ -86,6 +89,15 @@ class Reconciler:
             if report.client_order_id not in state.open and report.client_order_id.rpartition("-")[0] not in theirs
         ]
         await self._break(name, "foreign_order", "live at the venue, not in the record", foreign)
+        risen = [r for r in live if r.client_order_id in foreign and self._ours(r.client_order_id)]
+        for report in risen:
+            # Ended in the record and live all the same: it must not sell on, and what it has sold is looked for again.
+            await self._orders.ask_to_cancel(name, OrderRef(report.client_order_id, seat.symbol, report.venue_order_id))
+        if risen:
+            self._recall(name)
+
+    def _ours(self, client_order_id: str) -> bool:
+        return client_order_id.rpartition("-")[0] == self._log.state.spec.parent_id
 
     async def _fills_of(self, name: str, since: datetime | None = None) -> None:
         """Late fills of closed orders are booked. Each order that was closed after ``since`` is looked at once after
@@ -143,9 +155,8 @@ class Reconciler:
             return
         if name not in state.first_quote_at:
             return
-        since: datetime = max(state.first_quote_at[name], self._clock.now() - timedelta(hours=24)) - timedelta(
-            seconds=5
-        )
+        since: datetime = max(state.first_quote_at[name], self._clock.now() - timedelta(hours=24))
+        since += self._desk.seats[name].clock_offset - timedelta(seconds=5)  # the ledger's clock, and it may be coarse
         trades = await cast(RfqVenue, venue).quote_trades(state.spec.asset, state.spec.quote_asset, since)
         ours = any(child.venue == name and child.method == "rfq" for child in state.open.values())
         if ours or self._neighbours.accepts_quotes(state, name):

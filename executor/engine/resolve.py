@@ -16,14 +16,14 @@ import structlog
 from adapters.clock import Clock
 from adapters.venue import DuplicateIds, Fill, Quote, QuoteTrade, Rejected, RfqVenue, TimeInForce, VenueError
 from executor.domain.events import ChildParked, ChildResent, ChildResolved, ChildUnknown
-from executor.domain.orders import Child, ChildStatus
-from executor.engine.child import ChildOrders, ref_of
+from executor.domain.orders import Child, ChildStatus, ParentStatus
+from executor.engine.child import ChildOrders, ref_of, unknown_of
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
 from executor.engine.rfq import QuoteOrders
 from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
-from executor.errors import Held, NotNow, RuleRefused
+from executor.errors import GuardHalts, Held, NotNow, RuleRefused
 from executor.log_events import LogEvent
 
 log = structlog.get_logger()
@@ -80,6 +80,9 @@ class Resolver:
         if not evidence:
             await self._park(child, "the venue gives no usable answer about the order")
             return
+        if child.exists:
+            await self._park(child, f"the venue says that it has the order, and does not show it: {evidence}")
+            return
         disagreement = await self._purse_disagrees(child)
         if disagreement:
             await self._park(child, f"{evidence}; but {disagreement}")
@@ -95,9 +98,11 @@ class Resolver:
     async def _may_send_again(self, child: Child, evidence: str) -> bool:
         """Record that the same id is about to be sent once more. False where a person's hold or a rule forbids it now:
         what is absent then stays so, and is sold as a new order when it may be."""
+        if self._log.state.status is ParentStatus.HALTED:
+            return False
         try:
             await self._log.send_again(child, ChildResent(client_order_id=child.client_order_id, evidence=evidence))
-        except (Held, NotNow, RuleRefused):
+        except (Held, NotNow, RuleRefused, GuardHalts):
             return False
         return True
 
@@ -175,6 +180,9 @@ class Resolver:
             if not await self._stop.wait_until(self._clock.now() + traits.quiet_period / traits.looks):
                 return
         evidence = f"not in the venue's ledger in {empty} looks over {self._clock.now() - began}"
+        if child.exists:
+            await self._park(child, f"the venue says that it has traded the quote, and does not show it: {evidence}")
+            return
         disagreement = await self._purse_disagrees(child)
         if disagreement:
             await self._park(child, f"{evidence}; but {disagreement}")
@@ -192,7 +200,7 @@ class Resolver:
                 fill = await venue.accept(quote, child.client_order_id)
             except VenueError as error:
                 # After a first send without answer even a refusal proves nothing about that first send.
-                await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=str(error)))
+                await self._log.record(unknown_of(child.client_order_id, error))
                 if isinstance(error, Rejected):
                     return False
                 await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
@@ -200,7 +208,9 @@ class Resolver:
             if fill.trade_id in self._desk.known_trades(child.venue, self._log.state):
                 # The venue says that it was traded before and shows a trade of the same amounts that is another's.
                 message = f"the venue answers with trade {fill.trade_id}, which another order has made"
-                await self._log.record(ChildUnknown(client_order_id=child.client_order_id, message=message))
+                await self._log.record(
+                    ChildUnknown(client_order_id=child.client_order_id, message=message, exists=True)
+                )
                 return False
             await self._quotes.book(child, fill)
             return True
@@ -227,7 +237,8 @@ class Resolver:
         trade that is in nobody's record fits."""
         venue = cast(RfqVenue, self._desk.seats[child.venue].venue)
         spec = self._log.state.spec
-        since: datetime = child.intended_at - timedelta(seconds=5)  # the ledger's clock may be coarse
+        seat = self._desk.seats[child.venue]
+        since: datetime = child.intended_at + seat.clock_offset - timedelta(seconds=5)  # its clock may be coarse
         trades = await venue.quote_trades(spec.asset, spec.quote_asset, since)
         booked = self._desk.known_trades(child.venue, self._log.state)
         fits = [

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -22,7 +23,7 @@ from executor.domain.events import (
 )
 from executor.domain.ids import frozen_plan, parent_id, plan_hash
 from executor.domain.money import ZERO, plain
-from executor.domain.orders import ParentStatus
+from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
 from executor.domain.plan import Mandate, OtcLeg, Plan
 from executor.domain.reservation import Reservation, holding_counter
@@ -48,6 +49,7 @@ from executor.errors import (
     RecordBroken,
     RuleRefused,
     Stopped,
+    VenueUnreachable,
 )
 from executor.journal.journal import Journal
 from executor.log_events import LogEvent
@@ -55,6 +57,8 @@ from executor.strategy.capacity import over_caps
 from executor.strategy.feasibility import obstacles
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class Runner:
@@ -108,6 +112,8 @@ class Runner:
             await self._controls.carry_out_acts()
         if self.log.state.finished:
             return self.log.state
+        if self._may_only_wind_up():
+            await self._guarded(self._wind_up())
         if await self._over():
             return self.log.state
         self._refuse_while_stopped()
@@ -116,16 +122,40 @@ class Runner:
         await self._refuse_rehearsal()
         if self.log.state.created is None:
             await self._create()
+        return await self._guarded(self._sell())
+
+    async def _sell(self) -> Parent:
         await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
+        self._desk.check_offsets()
+        await self._settle_open()
+        self._desk.mark_used(self.log.state)
+        await self._reconciler.run(at_start=True)
+        await self._mark_arrival()
+        await self._work_all()
+        await self._reconciler.run()
+        return await self._finish()
+
+    def _may_only_wind_up(self) -> bool:
+        """True where something may be live at a venue and nobody may go on with it: halted, killed, or without a valid
+        approval."""
+        state = self.log.state
+        if all(child.status is ChildStatus.PARKED for child in state.open.values()):
+            return False
+        self._approval.reread()
+        stopped = state.status is ParentStatus.HALTED or kills(self._controls.whole(anew=True))
+        return stopped or bool(self._approval.fault(self._clock.now()))
+
+    async def _wind_up(self) -> None:
+        """Bring what an earlier run left open to its proved end. It only asks and cancels: that needs no leave."""
+        await self._desk.open(self._plan.asset, self._plan.quote_asset)
+        await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
+        await self._settle_open()
+        if self.log.state.status is ParentStatus.WORKING:
+            await self.log.record(ParentStopped(reason="what was open is settled; nothing more may be sent"))
+
+    async def _guarded(self, work: Coroutine[None, None, T]) -> T:
         try:
-            self._desk.check_offsets()
-            await self._settle_open()
-            self._desk.mark_used(self.log.state)
-            await self._reconciler.run(at_start=True)
-            await self._mark_arrival()
-            await self._work_all()
-            await self._reconciler.run()
-            return await self._finish()
+            return await work
         except GuardHalts as halts:
             await self._halt(halts)
             raise
@@ -290,10 +320,22 @@ class Runner:
 
     # --- ending -------------------------------------------------------------------------------------------------
 
+    async def _compare_at_last(self) -> None:
+        """A parent order is not looked at again when it has ended: until then every venue that it sold at must have
+        answered. Raises ``VenueUnreachable`` when one stays silent."""
+        used, give_up = {venue for venue, _ in self.log.state.routes}, self._clock.now() + self._tuning.patience
+        while silent := sorted(used & self._reconciler.silent):
+            if not await self.stop.wait_until(self._clock.now() + self._tuning.poll) or self._clock.now() >= give_up:
+                names = ", ".join(silent)
+                await self.log.record(ParentStopped(reason=f"{names} did not answer the last comparison of the books"))
+                raise VenueUnreachable(f"{names}: no answer to the last comparison of the books; run the same again")
+            await self._reconciler.run()
+
     async def _finish(self) -> Parent:
         state = self.log.state
         left = state.spec.qty - state.cum_qty
         if left == 0 and not state.open:
+            await self._compare_at_last()
             await self.log.record(ParentFinished(completed=True, leaves_qty=ZERO, reason="all sold"))
             return state
         hold = self._controls.whole(anew=True)
@@ -301,10 +343,12 @@ class Runner:
             await self.log.record(ParentStopped(reason=str(hold)))
             raise Held(f"{hold}; {plain(left)} {state.spec.asset} kept")
         if self.stop.requested():
+            await cancel_everything(self._desk.venues, live_orders(state))  # what is unknown may rest there
             await self.log.record(ParentStopped(reason="stopped by a signal"))
             raise Interrupted(f"stopped with {plain(left)} {state.spec.asset} left; run the same command to go on")
         if state.open:
             raise GuardHalts("unknown", f"left for a person to settle: {', '.join(state.open)}")
+        await self._compare_at_last()
         reason = f"window over: {state.status_rule} {state.status_reason}".strip()
         seen = tops(await self._desk.shown())
         await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason, tops=seen))

@@ -398,6 +398,7 @@ def test_a_quote_traded_before_stays_unknown_while_the_ledger_leaves_a_doubt(tex
     with pytest.raises(Unknown) as unsettled:
         traded_before(ledger(*texts), ledger())
     assert unsettled.value.code == "s100005"
+    assert unsettled.value.exists
 
 
 def test_a_quote_traded_before_stays_unknown_when_the_ledger_cannot_be_read():

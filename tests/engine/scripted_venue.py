@@ -253,7 +253,7 @@ class ScriptedVenue:
         self.wire.append(order)
         self._arrive()
         if not self.takes_doubles and self._known(order.client_order_id):
-            raise Unknown(self.name, "duplicate id")
+            raise Unknown(self.name, "duplicate id", exists=True)
         step = self.script.popleft() if self.script else Step()
         held = None
         if step.effect and step.late:

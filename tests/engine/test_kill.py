@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import httpx
@@ -236,7 +237,7 @@ async def test_an_intent_of_a_dead_process_does_not_hold_up_the_kill(tmp_path: P
     began = stage.clock.now()
     done = await kill_from_outside(stage)
     assert done.without_outcome == [child]
-    assert stage.clock.now() - began < timedelta(seconds=20)
+    assert stage.clock.now() - began < timedelta(seconds=45)
     assert child in asked_within(stage, "osl", began, BOUND)
 
 
@@ -252,6 +253,7 @@ async def test_kill_measures_the_clock_when_its_signature_is_refused(tmp_path: P
 
         def __init__(self, clock_works: bool) -> None:
             self.clock_works = clock_works
+            self.traits = SimpleNamespace(signs_within=timedelta(0))
 
         async def cancel_many(self, refs: list[OrderRef]) -> None:
             calls.append("cancel")
