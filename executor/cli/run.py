@@ -81,7 +81,7 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
         coins = CaseCoins(journal, mandate.case_id, plan, approved, clock)
         if not begun and approval.over(clock.now()):  # a run that died before it began has left its coins reserved
             await coins.release()
-        if not (begun and approval.over(clock.now())):  # a plan that is over: the engine ends what was begun under it
+        if not begun:  # what was begun the engine settles first, whoever may go on with it
             await require_approval(journal, approval, "run", clock)
         venues = connected(settings, plan.venues, kind, clock)
         runner: Runner

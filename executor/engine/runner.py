@@ -349,7 +349,8 @@ class Runner:
         if state.open:
             raise GuardHalts("unknown", f"left for a person to settle: {', '.join(state.open)}")
         await self._compare_at_last()
+        left = state.spec.qty - state.cum_qty  # it may have found a late fill
         reason = f"window over: {state.status_rule} {state.status_reason}".strip()
         seen = tops(await self._desk.shown())
-        await self.log.record(ParentFinished(completed=False, leaves_qty=left, reason=reason, tops=seen))
+        await self.log.record(ParentFinished(completed=left == 0, leaves_qty=left, reason=reason, tops=seen))
         return state
