@@ -120,7 +120,7 @@ class HashKey:
             symbol = str(entry.get("symbol"))
             try:
                 fee = rates.get(symbol) or self._configured_rates()
-                found[symbol] = parse.instrument(entry, self._settings.client_type, fee)
+                found[symbol] = parse.instrument(entry, self._settings.client_type, fee, self._settings.min_order_fee)
                 self.market_bounds[symbol] = parse.market_order_bounds(entry)
             except Malformed as why:
                 # One unreadable pair must not close the others; it is simply not there to trade.

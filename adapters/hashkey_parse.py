@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from adapters.amounts import product, quotient
+from adapters.amounts import product, quotient, worth_fee
 from adapters.venue import Balance, Book, Fill, Instrument, Level, OrderReport, OrderStatus, Quote, QuoteTrade
 
 Row = Mapping[str, object]
@@ -128,11 +128,12 @@ def filters_of(symbol_row: Row) -> dict[str, Row]:
     return {text(entry, "filterType"): entry for entry in rows(symbol_row.get("filters"), "filters")}
 
 
-def instrument(symbol_row: Row, client_type: str, rates: Rates | None) -> Instrument:
+def instrument(symbol_row: Row, client_type: str, rates: Rates | None, min_order_fee: Decimal) -> Instrument:
     """One row of ``symbols[]`` (HashKey docs, Exchange Information). Raises when a filter that we need is missing.
 
-    ``minPrice``/``maxPrice`` of PRICE_FILTER are deprecated and ignored. The least value is the greater of
-    MIN_NOTIONAL and TRADE_AMOUNT's ``minAmount``.
+    ``minPrice``/``maxPrice`` of PRICE_FILTER are deprecated and ignored. The least value is the greatest of
+    MIN_NOTIONAL, TRADE_AMOUNT's ``minAmount``, and that at which the rate asks for ``min_order_fee``: of less, the fee
+    would eat more than the rate says.
     """
     by_type = filters_of(symbol_row)
     for name in ("PRICE_FILTER", "LOT_SIZE", "MIN_NOTIONAL", "TRADE_AMOUNT"):
@@ -143,6 +144,9 @@ def instrument(symbol_row: Row, client_type: str, rates: Rates | None) -> Instru
     if tick <= 0 or step <= 0:
         raise Malformed("tickSize or stepSize is not positive")
     quote = text(symbol_row, "quoteAsset")
+    bounds = [number(by_type["MIN_NOTIONAL"], "minNotional"), number(amount, "minAmount")]
+    if rates is not None:
+        bounds.append(worth_fee(min_order_fee, rates.taker, rates.maker))
     why = _why_not(symbol_row, client_type, rates, quote)
     return Instrument(
         symbol=text(symbol_row, "symbol"),
@@ -152,7 +156,7 @@ def instrument(symbol_row: Row, client_type: str, rates: Rates | None) -> Instru
         step_size=step,
         min_qty=number(lot, "minQty"),
         max_qty=number(lot, "maxQty"),
-        min_notional=max(number(by_type["MIN_NOTIONAL"], "minNotional"), number(amount, "minAmount")),
+        min_notional=max(bounds),
         max_notional=number(amount, "maxAmount"),
         taker_fee=rates.taker if rates else Decimal(0),
         maker_fee=rates.maker if rates else Decimal(0),

@@ -40,6 +40,10 @@ class HashKeySettings:
     (fractions) are used only where ``vipInfo`` states no rate. ``withdrawals_confirmed_off`` says that a person has
     seen in HashKey's console that the key has no withdrawal permission: no documented call shows it.
 
+    ``min_order_fee`` (quote asset) is what HashKey takes at least of an order that is fully executed, USD 1.99 by its
+    notice of 2025-07-30, which no call tells; orders so small that it would exceed the rate are not sent. Zero: there
+    is none, or dust is to be sold all the same.
+
     ``quiet_period`` and ``looks`` are our choice: the delay between a lost answer and the order's visibility is not
     documented, and thirty seconds is six times the window in which a signed request stays valid. The rates are the
     lower of two conflicting statements (2/s and 5/s queries, 10/s and 20/s orders).
@@ -54,6 +58,7 @@ class HashKeySettings:
     withdrawals_confirmed_off: bool = False
     taker_fee: Decimal | None = None
     maker_fee: Decimal | None = None
+    min_order_fee: Decimal = Decimal("1.99")
     recv_window_ms: int = 5000
     quiet_period: timedelta = timedelta(seconds=30)
     looks: int = 5

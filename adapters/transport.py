@@ -16,6 +16,7 @@ from typing import Any, Never, Protocol
 import httpx
 
 from adapters.clock import Clock
+from adapters.leave import why_not_now
 from adapters.venue import Halted, NotSent, Throttled, Unknown
 
 READ_ATTEMPTS = 3
@@ -88,11 +89,14 @@ class Transport:
 
     async def write(self, build: Callable[[], httpx.Request], *, not_after: datetime | None = None) -> Answer:
         """Send a request that may have an effect, exactly once. Returns only an answer below 500 with a JSON body
-        (or an empty one: ``is_json`` false). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``."""
+        (or an empty one: ``is_json`` false). Raises ``NotSent``, ``Unknown``, ``Throttled``, ``Halted``. ``not_after``
+        and :func:`adapters.leave.asking` hold it back when its turn has come."""
         self._leave_alone(await self._orders.acquire())
         self._refuse_while_closed()
         if not_after is not None and self._clock.now() > not_after:
             raise NotSent(self._venue, f"not sent by {not_after.isoformat()}: too late to be sent at all")
+        if held := why_not_now():
+            raise NotSent(self._venue, f"held back while it waited for its turn: {held}")
         try:
             answer = await self._send(build())
         except _BEFORE_SENDING as error:

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from adapters.clock import Clock
+from adapters.leave import asking
 from adapters.venue import (
     Fill,
     Halted,
@@ -132,7 +133,8 @@ class ChildOrders:
             not_after=decided_at + seat.signs_within,
         )
         try:
-            report = await seat.venue.place(order)
+            with asking(partial(self._log.held, child.venue)):
+                report = await seat.venue.place(order)
         except VenueError as error:
             # A second send under the same id that fails proves nothing about the first one.
             outcome = outcome_of(child.client_order_id, error)

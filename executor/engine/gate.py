@@ -88,6 +88,7 @@ class Gate:
         self.prices.check(state, intent.venue, intent.qty, intent.limit_px, now, quote=quote)
         if self.capped and (caps := self._caps(now)) is not None:
             _within(caps, intent)
+            self._none_outlived(state, now)
         reserve: list[Reservation] = []
         counted: list[Counted] = []
         if self.counting.terms:
@@ -185,6 +186,16 @@ class Gate:
         """Where an order counts: for its own plan's caps and for those of every other plan of the journal."""
         named = self.counting.terms
         return list(counted_at(named, self._sale, venue, now, max(now, until)).values()) if named else ()
+
+    def _none_outlived(self, state: Parent, now: datetime) -> None:
+        """Raise ``NotNow`` while an order that ought to be off its book may still fill, and was counted in spans that
+        are over only: what it yet sells would come on top of what the caps allow now."""
+        for child in state.open.values():
+            if child.time_in_force != _GTC or now <= self._until(child.leg, _GTC, child.intended_at):
+                continue
+            counted = {each.counter for each in child.reserved}
+            if any(each.name not in counted for each in self._counters(child.venue, now, now)):
+                raise NotNow("cap.span", f"{child.client_order_id} has no proved end and counts in spans that are over")
 
     def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:
         """The caps that bind an order at ``venue`` now that may fill up to ``until``."""

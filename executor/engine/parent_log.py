@@ -192,6 +192,11 @@ class ParentLog:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""
         return self.gate.rooms(leg, bids, now, self._journal.used)
 
+    def held(self, venue: str) -> str:
+        """The hold that binds orders at ``venue``, in words, as seen within the last moment; empty without one."""
+        hold = self._journal.people.hold(self.scopes(venue))
+        return "" if hold is None else str(hold)
+
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""
         scopes = self._scopes.get(venue)

@@ -9,11 +9,13 @@ settles is parked for a person, with its quantity exposed.
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 import structlog
 
 from adapters.clock import Clock
+from adapters.leave import asking
 from adapters.venue import DuplicateIds, Fill, Quote, QuoteTrade, Rejected, RfqVenue, TimeInForce, VenueError
 from executor.domain.events import ChildParked, ChildResent, ChildResolved, ChildUnknown
 from executor.domain.orders import Child, ChildStatus, ParentStatus
@@ -197,7 +199,8 @@ class Resolver:
             if not await self._may_send_again(child, "the quote lives, and accepting it twice trades once"):
                 return False
             try:
-                fill = await venue.accept(quote, child.client_order_id)
+                with asking(partial(self._log.held, child.venue)):
+                    fill = await venue.accept(quote, child.client_order_id)
             except VenueError as error:
                 # After a first send without answer even a refusal proves nothing about that first send.
                 await self._log.record(unknown_of(child.client_order_id, error))

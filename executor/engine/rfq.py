@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import cast
 
 import msgspec
 
 from adapters.clock import Clock
+from adapters.leave import asking
 from adapters.venue import Fill, Quote, Rejected, RfqVenue, Unauthorized, VenueError
 from executor.domain.events import (
     ChildAcknowledged,
@@ -191,7 +193,8 @@ class QuoteOrders:
             await self._log.record(ChildNotSent(client_order_id=child.client_order_id, message=message))
             return
         try:
-            fill = await self._rfq(child.venue).accept(quote, child.client_order_id)
+            with asking(partial(self._log.held, child.venue)):
+                fill = await self._rfq(child.venue).accept(quote, child.client_order_id)
         except VenueError as error:
             await self._log.record(outcome_of(child.client_order_id, error))
             if isinstance(error, Unauthorized):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.clock import LoopClock
+from adapters.venue import DuplicateIds, Unknown
 from executor.domain.events import ChildIntended, ParentWaiting
 from executor.domain.orders import ParentStatus
 from executor.domain.plan import Plan
@@ -60,6 +61,24 @@ async def test_when_the_day_turns_the_sale_goes_on() -> None:
     assert sum((line.event.qty for line in early if isinstance(line.event, ChildIntended)), D(0)) <= D("0.5")
 
 
+@pytest.mark.parametrize("rule", [True, False])
+@virtual
+async def test_an_order_that_outlives_its_day_keeps_the_next_one_shut(
+    rule: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be taken off its book, and was counted in the day that is over: what it yet sells would come on top of
+    the half that may be sold today. Without the rule more is ordered."""
+    if not rule:
+        monkeypatch.setattr(Gate, "_none_outlived", lambda *_: None)
+    stays = Step(fill=D(0), cancel_error=Unknown("alpha", "no answer"), cancel_always_fails=True)
+    alpha = venue(script=[stays])
+    leg, hour = REST | {"slices": 10}, {"unknown_for": "1h"}
+    end = await ran(alpha, asked=plan(leg, caps={"plan_percent_per_day": "50"} | TURNS, guards=hour))
+    late = [line for line in end.lines if isinstance(line.event, ChildIntended) and line.at.minute >= 5]
+    assert bool(late) is not rule
+    assert ("cap.span" in waits(end)) is rule
+
+
 @virtual
 async def test_what_was_not_filled_is_given_back() -> None:
     """The first order is rejected, the second fills a part: neither uses the cap up."""
@@ -71,8 +90,6 @@ async def test_what_was_not_filled_is_given_back() -> None:
 @virtual
 async def test_an_unknown_counts_as_sold() -> None:
     """Half may be sold today. The first half has no known outcome, so nothing more is ordered."""
-    from adapters.venue import DuplicateIds, Unknown
-
     alpha = venue(duplicates=DuplicateIds.NOT_DOCUMENTED, script=[Step(error=Unknown("alpha", "no answer"), lost=True)])
     asked = plan(TWAP, caps={"plan_percent_per_day": "50"} | DAY, guards={"unknown_for": "1h"})
     end = await ran(alpha, asked=asked)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from adapters.leave import asking
 from adapters.venue import OrderRef, TimeInForce, Unauthorized, Unknown, Venue
 from executor.domain.orders import ChildStatus
 from executor.engine import runner as engine
@@ -204,7 +205,8 @@ async def test_kill_waits_for_what_was_on_its_way_and_cancels_it(
     def slow(venue: Venue) -> Venue:
         async def place(order: object) -> object:
             await asyncio.sleep(3)
-            return await venue.place(order)  # type: ignore[arg-type]
+            with asking(str):  # it has left by then
+                return await venue.place(order)  # type: ignore[arg-type]
 
         return Bent(venue, place=place)
 

@@ -29,6 +29,7 @@ from tests.journal.test_store import hold, together
 from tests.postgresql import Server
 
 SECONDS = timedelta(seconds=1)
+KILLS, APPENDS = 10, 200  # of the server process of a writer, and what it writes at least meanwhile
 
 
 class Hasty:
@@ -142,28 +143,32 @@ def test_appends_survive_a_killed_backend_at_random_moments(url: str, postgres_s
     """The server process of the writer is killed again and again while it writes: every append that was answered yes
     is there exactly once, none is there twice, none is lost, and no append by this writer is taken for another's."""
     store, over = PostgresStore(url), threading.Event()
-    kills, chance = 0, random.Random(7)
+    kills, written, chance = 0, 0, random.Random(7)
 
     def kill() -> None:
         nonlocal kills
-        with postgres_server.connect() as other:
-            while not over.is_set():
-                time.sleep(chance.uniform(0.001, 0.06))
-                found = other.execute("SELECT pg_terminate_backend(%s)", (store._link._mine or (0,))[:1]).fetchall()
-                kills += bool(found[0][0])
+        try:
+            with postgres_server.connect() as other:
+                while not over.is_set():
+                    time.sleep(chance.uniform(0.001, 0.06))
+                    (gone,) = other.execute("SELECT pg_terminate_backend(%s)", (store._link._mine or (0,))[:1])
+                    kills += bool(gone[0])
+        finally:
+            over.set()
 
     def write() -> None:
+        nonlocal written
         try:
-            for version in range(1, 201):
-                pair = [row(2 * version - 1, "b"), row(2 * version, "b")]
-                assert commit(store, [row(version)], pair) == [None, None]
+            while not over.is_set() and (kills < KILLS or written < APPENDS):
+                written += 1
+                pair = [row(2 * written - 1, "b"), row(2 * written, "b")]
+                assert commit(store, [row(written)], pair) == [None, None]
         finally:
             over.set()
 
     together(write, kill)
-    assert kills >= 5
-    assert versions(store) == [f"parent/a {version}" for version in range(1, 201)]
-    assert versions(store, "b") == [f"b {version}" for version in range(1, 401)]
+    assert versions(store) == [f"parent/a {version}" for version in range(1, written + 1)]
+    assert versions(store, "b") == [f"b {version}" for version in range(1, 2 * written + 1)]
     store.close()
 
 
