@@ -81,12 +81,16 @@ class InstantRfq:
         )
 
     async def trades(self, base: str, quote: str, since: datetime) -> list[QuoteTrade]:
-        """Finished RFQ trades of the pair from ``/api/v1/rfq/transactions``, oldest first."""
+        """Finished RFQ trades of the pair from ``/api/v1/rfq/transactions``, oldest first. No reading while an
+        acceptance of the pair since then is under way: it is no trade yet, and it may become one."""
         found: dict[str, QuoteTrade] = {}
         page = 1
         while True:
             listed = await self._history({"page": str(page), "limit": str(_PAGE)})
             known = len(found)
+            for entry in listed:
+                if (entry.get("sellCcy"), entry.get("buyCcy")) == (base, quote) and _under_way(entry, since):
+                    raise NotSent(VENUE, f"the RFQ history calls an acceptance {entry.get('status')!s:.20}")
             try:
                 done = [parse.rfq_trade(entry) for entry in listed if entry.get("status") == "Successful"]
             except Malformed as why:
@@ -125,3 +129,13 @@ class InstantRfq:
             return parse.rfq_rows(data)
         except Malformed as why:
             raise unusable(str(why), Action.READ) from None
+
+
+def _under_way(entry: Row, since: datetime) -> bool:
+    """Accepted since then and without an end. A quote that was only asked for has no order id of ours."""
+    if not entry.get("clientOrderId") or entry.get("status") in ("Successful", "Failed"):
+        return False
+    try:
+        return parse.moment(entry, "submitTime") >= since
+    except Malformed:
+        return True

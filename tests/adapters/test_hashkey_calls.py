@@ -195,3 +195,41 @@ def test_every_order_says_how_a_trade_with_oneself_is_prevented() -> None:
         assert parse_qs(sent.request.content.decode())["side"] == ["SELL"]
 
     with_venue(case)
+
+
+@pytest.mark.parametrize(
+    ("changed", "readable"),
+    [
+        ({}, False),
+        ({"status": "New"}, False),
+        ({"status": "a word of tomorrow", "submitTime": "soon"}, False),
+        ({"status": "Failed"}, True),
+        ({"clientOrderId": ""}, True),  # a quote that nobody accepted
+        ({"sellCcy": "ETH"}, True),
+        ({"submitTime": "1795399000000"}, True),  # before the time that is asked about
+    ],
+)
+def test_an_acceptance_under_way_makes_the_history_no_reading(changed: dict[str, str], readable: bool) -> None:
+    """It is no trade yet: a history that left it out would show that the quote was not traded, and it may yet be."""
+    under_way = {
+        "quoteId": "RFQ1",
+        "rfqOrderId": "11",
+        "clientOrderId": "p1-1",
+        "status": "Processing",
+        "sellCcy": "BTC",
+        "buyCcy": "USD",
+        "sellAmount": "-",
+        "buyAmount": "-",
+        "submitTime": str(int(START.timestamp() * 1000)),
+        "transactTime": "-",
+    }
+
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/rfq/transactions").respond(json=[under_way | changed])
+        if readable:
+            assert await venue.quote_trades("BTC", "USD", START) == []
+            return
+        with pytest.raises(NotSent, match="calls an acceptance"):
+            await venue.quote_trades("BTC", "USD", START)
+
+    with_venue(case)
