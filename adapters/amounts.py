@@ -1,13 +1,10 @@
 """Amounts on their way to and from a venue, exact at any size: the interpreter's own 28 digits would round the value of
 a large holding of a token with 18 decimals."""
 
-from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 
 _EXACT = Context(prec=76, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _CUT = Context(prec=76, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
-
-_RAISED = Context(prec=76, rounding=ROUND_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
-_CENT = Decimal("0.01")
 
 
 def product(px: Decimal, qty: Decimal) -> Decimal:
@@ -18,13 +15,6 @@ def product(px: Decimal, qty: Decimal) -> Decimal:
 def quotient(notional: Decimal, qty: Decimal, quantum: Decimal) -> Decimal:
     """``notional`` by ``qty``, cut to a multiple of ``quantum``: never more than was offered."""
     return _CUT.quantize(_CUT.divide(notional, qty), quantum)
-
-
-def worth_fee(least: Decimal, *rates: Decimal) -> Decimal:
-    """The value from which on a fee of at least ``least`` an order is no more than each of ``rates`` asks for, to the
-    hundredth; an order at a rate of nothing pays no least fee."""
-    charged = [rate for rate in rates if rate > 0]
-    return _RAISED.quantize(_RAISED.divide(least, min(charged)), _CENT) if charged else Decimal(0)
 
 
 def plain(amount: Decimal) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from adapters.amounts import product, quotient, worth_fee
+from adapters.amounts import product, quotient
 from adapters.venue import Balance, Book, Fill, Instrument, Level, OrderReport, OrderStatus, Quote, QuoteTrade
 
 Row = Mapping[str, object]
@@ -131,9 +131,8 @@ def filters_of(symbol_row: Row) -> dict[str, Row]:
 def instrument(symbol_row: Row, client_type: str, rates: Rates | None, min_order_fee: Decimal) -> Instrument:
     """One row of ``symbols[]`` (HashKey docs, Exchange Information). Raises when a filter that we need is missing.
 
-    ``minPrice``/``maxPrice`` of PRICE_FILTER are deprecated and ignored. The least value is the greatest of
-    MIN_NOTIONAL, TRADE_AMOUNT's ``minAmount``, and that at which the rate asks for ``min_order_fee``: of less, the fee
-    would eat more than the rate says.
+    ``minPrice``/``maxPrice`` of PRICE_FILTER are deprecated and ignored. The least value is the greater of
+    MIN_NOTIONAL and TRADE_AMOUNT's ``minAmount``.
     """
     by_type = filters_of(symbol_row)
     for name in ("PRICE_FILTER", "LOT_SIZE", "MIN_NOTIONAL", "TRADE_AMOUNT"):
@@ -144,9 +143,6 @@ def instrument(symbol_row: Row, client_type: str, rates: Rates | None, min_order
     if tick <= 0 or step <= 0:
         raise Malformed("tickSize or stepSize is not positive")
     quote = text(symbol_row, "quoteAsset")
-    bounds = [number(by_type["MIN_NOTIONAL"], "minNotional"), number(amount, "minAmount")]
-    if rates is not None:
-        bounds.append(worth_fee(min_order_fee, rates.taker, rates.maker))
     why = _why_not(symbol_row, client_type, rates, quote)
     return Instrument(
         symbol=text(symbol_row, "symbol"),
@@ -156,12 +152,13 @@ def instrument(symbol_row: Row, client_type: str, rates: Rates | None, min_order
         step_size=step,
         min_qty=number(lot, "minQty"),
         max_qty=number(lot, "maxQty"),
-        min_notional=max(bounds),
+        min_notional=max(number(by_type["MIN_NOTIONAL"], "minNotional"), number(amount, "minAmount")),
         max_notional=number(amount, "maxAmount"),
         taker_fee=rates.taker if rates else Decimal(0),
         maker_fee=rates.maker if rates else Decimal(0),
         trading=not why,
         why_not_trading=why,
+        min_order_fee=min_order_fee,
         max_px=_bound(limits, "maxSellPrice"),
         max_below_reference=_bound(limits, "sellPriceDownRate"),
     )

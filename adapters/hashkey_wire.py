@@ -41,8 +41,7 @@ class HashKeySettings:
     seen in HashKey's console that the key has no withdrawal permission: no documented call shows it.
 
     ``min_order_fee`` (quote asset) is what HashKey takes at least of an order that is fully executed, USD 1.99 by its
-    notice of 2025-07-30, which no call tells; orders so small that it would exceed the rate are not sent. Zero: there
-    is none, or dust is to be sold all the same.
+    notice of 2025-07-30, which no call tells; price rules that bind after fees count it.
 
     ``quiet_period`` and ``looks`` are our choice: the delay between a lost answer and the order's visibility is not
     documented, and thirty seconds is six times the window in which a signed request stays valid. The rates are the

@@ -141,7 +141,8 @@ class Instrument:
     ``min_px``/``max_px`` is an absolute price band; ``max_below_reference`` the fraction below the venue's own,
     undocumented reference price at which a sell is still taken (HashKey ``sellPriceDownRate``). ``None`` means that
     the venue states no such bound. Fees are fractions of the notional, as charged to this account where the venue
-    says so, else its published base rate.
+    says so, else its published base rate; ``min_order_fee`` (quote asset) is what an order that is filled whole costs
+    at least, unless its rate is nothing.
     """
 
     symbol: str
@@ -157,6 +158,7 @@ class Instrument:
     maker_fee: Decimal
     trading: bool
     why_not_trading: str = ""
+    min_order_fee: Decimal = Decimal(0)
     min_px: Decimal | None = None
     max_px: Decimal | None = None
     max_below_reference: Decimal | None = None

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.amounts import worth_fee
 from adapters.clock import Clock
 from adapters.mock.dealers import Dealers
 from adapters.mock.hashkey_rows import HashKeyRules
@@ -70,7 +69,6 @@ def _instrument(name: str, spec: WorldSpec) -> Instrument:
     rules: PairRules | HashKeyRules = osl if name == "osl" else hashkey
     values = (osl.min_value, osl.max_value) if name == "osl" else (hashkey.min_notional, hashkey.max_notional)
     taker, maker = FEES[name]
-    least = worth_fee(HASHKEY_MIN_ORDER_FEE, taker, maker) if name == "hashkey" else _ZERO  # as the adapter raises it
     return Instrument(
         symbol=spec.base + spec.quote,
         base=spec.base,
@@ -79,9 +77,10 @@ def _instrument(name: str, spec: WorldSpec) -> Instrument:
         step_size=rules.step,
         min_qty=rules.min_qty,
         max_qty=rules.max_qty,
-        min_notional=max(values[0], least),
+        min_notional=values[0],
         max_notional=values[1],
         taker_fee=taker,
         maker_fee=maker,
         trading=True,
+        min_order_fee=HASHKEY_MIN_ORDER_FEE if name == "hashkey" else _ZERO,
     )

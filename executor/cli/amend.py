@@ -51,8 +51,10 @@ def raise_floor(
     )
 
     async def raised(opened: Journal) -> None:
-        fault = opened_case(opened, case_id).refuse_floor(event, load_people(opened))
-        await act(opened, case_id, event, fault, person, SystemClock())
+        def judged() -> tuple[FloorRaised, str]:
+            return event, opened_case(opened, case_id).refuse_floor(event, load_people(opened))
+
+        await act(opened, case_id, judged, person, SystemClock())
 
     with_journal(journal, raised)
     click.echo(f"raised: nothing is sold under {plain(px)} any more")
@@ -86,8 +88,11 @@ def lower_limit(
     )
 
     async def lowered(opened: Journal) -> None:
-        fault = opened_case(opened, case_id).refuse_lowering(event, load_people(opened), SystemClock().now())
-        await act(opened, case_id, event, fault, person, SystemClock())
+        def judged() -> tuple[LimitLowered, str]:
+            now = SystemClock().now()
+            return event, opened_case(opened, case_id).refuse_lowering(event, load_people(opened), now)
+
+        await act(opened, case_id, judged, person, SystemClock())
 
     with_journal(journal, lowered)
     click.echo(f"lowered: {limit} is {plain(most)} from the next order on")

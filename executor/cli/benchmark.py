@@ -96,8 +96,10 @@ def record_command(case_id: str, record: Path, candles: Path, who: str, journal:
     event = BenchmarkRecorded(record_sha256=kept.sha256, record=kept.values(), who=who)
 
     async def recorded(opened: Journal) -> None:
-        fault = opened_case(opened, case_id).refuse_benchmark(event)
-        await act(opened, case_id, event, fault, who, SystemClock())
+        def judged() -> tuple[BenchmarkRecorded, str]:
+            return event, opened_case(opened, case_id).refuse_benchmark(event)
+
+        await act(opened, case_id, judged, who, SystemClock())
 
     with_journal(journal, recorded)
     click.echo(

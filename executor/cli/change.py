@@ -89,14 +89,15 @@ def agree(case_id: str, change_hash: str, person: str, key: Path, journal: Place
     event = ChangeAgreed(change_hash=change_hash, person=person, public_key=public_hex(private), signature=signature)
 
     async def agreed(opened: Journal) -> str:
+        def judged() -> tuple[ChangeAgreed, str]:
+            case = opened_case(opened, case_id)
+            return event, case.changes.refuse_agreement(event, case.roles, load_people(opened))
+
+        await act(opened, case_id, judged, person, SystemClock())
         case = opened_case(opened, case_id)
-        fault = case.changes.refuse_agreement(event, case.roles, load_people(opened))
-        await act(opened, case_id, event, fault, person, SystemClock())
-        case = opened_case(opened, case_id)
-        change = case.changes.asked[change_hash]
-        if not change.in_force:
+        if not case.changes.in_force(change_hash, case.roles, load_people(opened)):
             return "one more must agree"
-        if change.values["kind"] == RECALL:
+        if case.changes.asked[change_hash].values["kind"] == RECALL:
             await _carry_out(opened, case, change_hash)
         return "the change is in force"
 
@@ -113,7 +114,11 @@ async def _carry_out(opened: Journal, case: Case, change_hash: str) -> None:
         evidence={"recall_order": change_hash},
         who="executor",
     )
-    await act(opened, case.case_id, move, case.refuse_move(move), "executor", SystemClock())
+
+    def judged() -> tuple[HoldingMoved, str]:
+        return move, opened_case(opened, case.case_id).refuse_move(move, load_people(opened))
+
+    await act(opened, case.case_id, judged, "executor", SystemClock())
 
 
 def propose(change: dict[str, Any], who: str, journal: Place | None) -> None:
@@ -121,8 +126,11 @@ def propose(change: dict[str, Any], who: str, journal: Place | None) -> None:
     event = ChangeProposed(change_hash=digest(change), change=change, who=who)
 
     async def proposed(opened: Journal) -> None:
-        case = opened_case(opened, change["case_id"])
-        await act(opened, case.case_id, event, case.refuse_proposal(event), who, SystemClock())
+        def judged() -> tuple[ChangeProposed, str]:
+            case = opened_case(opened, change["case_id"])
+            return event, case.refuse_proposal(event, load_people(opened))
+
+        await act(opened, change["case_id"], judged, who, SystemClock())
 
     with_journal(journal, proposed)
     click.echo(f"asked for: change {event.change_hash}; two others must agree")

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 from adapters.clock import SystemClock
 from executor.cli.record import journal_option, json_option, who_option, why_option, with_journal
 from executor.domain.case_events import KeyRevoked, PersonEnrolled
+from executor.domain.people import People
 from executor.domain.signing import public_hex
-from executor.engine.approval import PEOPLE_STREAM, load_people, voided_by
-from executor.engine.control import append_as_person
+from executor.engine.approval import load_people, voided_by, write_people
 from executor.errors import CredentialsRefused, InputRefused, RuleRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
@@ -58,11 +58,12 @@ def enroll(person: str, public_key: str, name: str, who: str, journal: Place | N
         raise InputRefused("PUBLIC_KEY is 64 hex digits, as `executor keys new` prints it")
 
     async def act(opened: Journal) -> None:
-        fault = load_people(opened).refuse_enrolment(person, public_key)
-        if fault:
-            raise RuleRefused(fault)
-        event = PersonEnrolled(person=person, name=name, public_key=public_key, who=who)
-        await append_as_person(opened, PEOPLE_STREAM, "", event, SystemClock())
+        def judged(people: People) -> PersonEnrolled:
+            if fault := people.refuse_enrolment(person, public_key):
+                raise RuleRefused(fault)
+            return PersonEnrolled(person=person, name=name, public_key=public_key, who=who)
+
+        await write_people(opened, judged, SystemClock())
 
     with_journal(journal, act, new=True)
     click.echo(f"enrolled {person}")
@@ -77,12 +78,17 @@ def revoke(public_key: str, who: str, why: str, journal: Place | None) -> None:
     """Let PUBLIC_KEY speak for nobody any more: approvals made with it are void from this moment."""
 
     async def act(opened: Journal) -> str:
-        person = load_people(opened).speaks_for(public_key)
-        if person is None:
-            raise RuleRefused("the key speaks for nobody: it is unknown, or revoked already")
-        voids = voided_by(opened, public_key, SystemClock().now())
-        event = KeyRevoked(person=person, public_key=public_key, voids=voids, who=who, why=why)
-        await append_as_person(opened, PEOPLE_STREAM, "", event, SystemClock())
+        person = ""
+
+        def judged(people: People) -> KeyRevoked:
+            nonlocal person
+            person = people.speaks_for(public_key) or ""
+            if not person:
+                raise RuleRefused("the key speaks for nobody: it is unknown, or revoked already")
+            voids = voided_by(opened, public_key, SystemClock().now())
+            return KeyRevoked(person=person, public_key=public_key, voids=voids, who=who, why=why)
+
+        await write_people(opened, judged, SystemClock())
         return person
 
     click.echo(f"revoked the key of {with_journal(journal, act)}")

@@ -15,7 +15,7 @@ from executor.domain.canonical import digest
 from executor.domain.case import Case
 from executor.domain.case_events import ActDenied, CaseOpened, HoldingMoved, RoleAssigned
 from executor.domain.money import ZERO, plain
-from executor.domain.people import Role
+from executor.domain.people import People, Role
 from executor.engine.approval import act, case_stream, load_people, open_case, opened_case
 from executor.errors import InputRefused
 from executor.journal.journal import Journal
@@ -60,11 +60,13 @@ def assign(case_id: str, person: str, role: str, who: str, journal: Place | None
     """Give PERSON a ROLE in the case: exactly one, for good."""
 
     async def assigned(opened: Journal) -> None:
-        case = opened_case(opened, case_id)
-        fault = case.refuse_role(person, role)
-        if not fault and person not in load_people(opened).persons:
-            fault = f"{person} is not enrolled; `executor keys enroll` comes first"
-        await act(opened, case_id, RoleAssigned(person=person, role=role, who=who), fault, who, SystemClock())
+        def judged() -> tuple[RoleAssigned, str]:
+            fault = opened_case(opened, case_id).refuse_role(person, role)
+            if not fault and person not in load_people(opened).persons:
+                fault = f"{person} is not enrolled; `executor keys enroll` comes first"
+            return RoleAssigned(person=person, role=role, who=who), fault
+
+        await act(opened, case_id, judged, who, SystemClock())
 
     with_journal(journal, assigned)
     click.echo(f"{person} is {role} in case {case_id}")
@@ -115,19 +117,25 @@ def move(
     value = amount("--value-hkd", value_hkd) if value_hkd is not None else None
 
     async def moved(opened: Journal) -> Decimal:
-        case = opened_case(opened, case_id)
-        there = {state.value: have for state, have in case.holdings.get(asset, {}).items()}
-        moving = there.get(from_state, ZERO) if asked is None else asked
-        event = HoldingMoved(
-            asset=asset,
-            qty=moving,
-            from_state=from_state,
-            to_state=to_state,
-            evidence=evidence,
-            who=who,
-            value_hkd=value,
-        )
-        await act(opened, case_id, event, case.refuse_move(event) or case.refuse_by_hand(event), who, SystemClock())
+        moving = ZERO
+
+        def judged() -> tuple[HoldingMoved, str]:
+            nonlocal moving
+            case = opened_case(opened, case_id)
+            there = {state.value: have for state, have in case.holdings.get(asset, {}).items()}
+            moving = there.get(from_state, ZERO) if asked is None else asked
+            event = HoldingMoved(
+                asset=asset,
+                qty=moving,
+                from_state=from_state,
+                to_state=to_state,
+                evidence=evidence,
+                who=who,
+                value_hkd=value,
+            )
+            return event, case.refuse_move(event, load_people(opened)) or case.refuse_by_hand(event)
+
+        await act(opened, case_id, judged, who, SystemClock())
         return moving
 
     click.echo(f"{plain(with_journal(journal, moved))} {asset}: {from_state} -> {to_state}")
@@ -140,14 +148,14 @@ def move(
 def show(case_id: str, journal: Place | None, as_json: bool) -> None:
     """The case: mandate, roles, where the coins are, plans and their approvals, changes, and what was refused."""
 
-    async def read(opened: Journal) -> tuple[Case, list[Line]]:
-        return opened_case(opened, case_id), list(opened.read(case_stream(case_id)))
+    async def read(opened: Journal) -> tuple[Case, People, list[Line]]:
+        return opened_case(opened, case_id), load_people(opened), list(opened.read(case_stream(case_id)))
 
-    case, lines = with_journal(journal, read)
+    case, people, lines = with_journal(journal, read)
     values = {
         "case": case.case_id,
         "mandate_hash": case.mandate_hash,
-        "proceeds_account": case.changes.proceeds_account,
+        "proceeds_account": case.changes.proceeds_account(case.roles, people),
         "mandate": case.mandate,
         "roles": {person: role.value for person, role in case.roles.items()},
         "holdings": {

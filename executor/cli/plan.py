@@ -133,8 +133,10 @@ def freeze(file: Path, drafter: str, valid_hours: int, journal: Place | None) ->
     )
 
     async def frozen_now(opened: Journal) -> None:
-        fault = opened_case(opened, mandate.case_id).refuse_freeze(event)
-        await act(opened, mandate.case_id, event, fault, drafter, SystemClock())
+        def judged() -> tuple[PlanFrozen, str]:
+            return event, opened_case(opened, mandate.case_id).refuse_freeze(event)
+
+        await act(opened, mandate.case_id, judged, drafter, SystemClock())
 
     with_journal(journal, frozen_now)
     click.echo(f"frozen: plan {event.plan_hash}, valid until {event.expires_at.isoformat(timespec='seconds')}")
@@ -153,14 +155,19 @@ def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal:
     event = PlanApproved(plan_hash=plan_hash_given, person=person, public_key=public_hex(private), signature=signature)
 
     async def approved(opened: Journal) -> str:
-        case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
-        fault = case.refuse_approval(event, people, now)
-        before = "" if fault else case.refuse_execution(plan_hash_given, people, now)
-        if not fault:
+        after = ""
+
+        def judged() -> tuple[PlanApproved, str]:
+            nonlocal after
+            case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
+            if fault := case.refuse_approval(event, people, now):
+                return event, fault
+            before = case.refuse_execution(plan_hash_given, people, now)
             case.apply(event)
-        after = "" if fault else case.refuse_execution(plan_hash_given, people, now)
-        signed = msgspec.structs.replace(event, restores=bool(before) and not after)
-        await act(opened, case_id, signed, fault, person, SystemClock())
+            after = case.refuse_execution(plan_hash_given, people, now)
+            return msgspec.structs.replace(event, restores=bool(before) and not after), ""
+
+        await act(opened, case_id, judged, person, SystemClock())
         return after
 
     still = with_journal(journal, approved)
@@ -178,8 +185,11 @@ def revoke(case_id: str, plan_hash_given: str, who: str, why: str, journal: Plac
     event = PlanRevoked(plan_hash=plan_hash_given, who=who, why=why)
 
     async def revoked(opened: Journal) -> None:
-        fault = "" if plan_hash_given in opened_case(opened, case_id).plans else f"no plan {plan_hash_given} is frozen"
-        await act(opened, case_id, event, fault, who, SystemClock())
+        def judged() -> tuple[PlanRevoked, str]:
+            known = plan_hash_given in opened_case(opened, case_id).plans
+            return event, "" if known else f"no plan {plan_hash_given} is frozen"
+
+        await act(opened, case_id, judged, who, SystemClock())
 
     with_journal(journal, revoked)
     click.echo(f"revoked: plan {plan_hash_given}")

@@ -19,9 +19,9 @@ from executor.cli.worker import database, submitted_stream
 from executor.domain.case_events import PlanSubmitted
 from executor.domain.ids import frozen_plan, parent_id, plan_hash
 from executor.engine.approval import Approval, require_approval
-from executor.engine.as_person import append_as_person
 from executor.engine.rehearsal import prepare_rehearsal
 from executor.errors import InputRefused, RuleRefused
+from executor.journal.as_person import append_as_person
 from executor.journal.journal import Journal
 from executor.journal.open import Place
 from executor.workers.roster import SERVES, Roster, WorkerSeen

@@ -100,7 +100,7 @@ class Case:
                 self._fail(self._refuse_quantity(event))  # which papers it needed is asked when it is made, not again
                 self._move(event)
             case ChangeProposed():
-                self._fail(self.refuse_proposal(event))
+                self._fail(self._refuse_proposal(event))
                 self.changes.propose(event)
             case ChangeAgreed():
                 self.changes.agree(event)
@@ -140,7 +140,7 @@ class Case:
         people = event.mandate.get("authorised_people")
         self._authorised = {each["person"]: each["role"] for each in people} if people else None
         self.affiliates = frozenset(each["name"].casefold() for each in event.mandate.get("affiliates") or ())
-        self.changes.proceeds_account = str(event.mandate.get("proceeds_account", ""))
+        self.changes.mandated_account = str(event.mandate.get("proceeds_account", ""))
 
     def _shift(self, asset: str, qty: Decimal, left: HoldingState, reached: HoldingState) -> None:
         states = self.holdings[asset]
@@ -187,7 +187,7 @@ class Case:
         held = self.roles.get(person)
         return f"{person} is {held} in this case and can have no second role" if held not in (None, role) else ""
 
-    def refuse_move(self, move: HoldingMoved) -> str:
+    def refuse_move(self, move: HoldingMoved, people: People) -> str:
         """Why these coins cannot move so; empty if they can."""
         if fault := self._refuse_quantity(move):
             return fault
@@ -196,7 +196,7 @@ class Case:
         missing = wanted - {kind for kind, reference in move.evidence.items() if reference}
         if missing:
             return f"evidence is missing: {', '.join(sorted(missing))}"
-        return self._refuse_evidence(move, *way)
+        return self._refuse_evidence(move, *way, people)
 
     def refuse_by_hand(self, move: HoldingMoved) -> str:
         """Why a person cannot move coins so, though the engine may; empty if they can."""
@@ -221,7 +221,7 @@ class Case:
             return f"{plain(move.qty)} {move.asset} cannot leave {move.from_state}: {plain(have)} are there"
         return ""
 
-    def _refuse_evidence(self, move: HoldingMoved, left: HoldingState, reached: HoldingState) -> str:
+    def _refuse_evidence(self, move: HoldingMoved, left: HoldingState, reached: HoldingState, people: People) -> str:
         """Why the evidence, all kinds of which are there, does not show this move; empty if it does."""
         if reached is HoldingState.IN_TRANSIT:
             tested = {transaction for asset, transaction in self._arrived if asset == move.asset}
@@ -230,7 +230,7 @@ class Case:
         if credit and move.evidence["transaction"] not in self._on_the_way:
             return f"no coins are on the way by transaction {move.evidence['transaction']}"
         if reached is HoldingState.RECALLED:
-            return self.changes.refuse_recall(move.evidence["recall_order"], move.asset, move.qty)
+            return self.changes.refuse_recall(move.evidence["recall_order"], move.asset, move.qty, self.roles, people)
         plan = move.evidence.get("plan", "")
         if reached is HoldingState.RESERVED and plan not in self.plans:
             return f"no plan {plan[:12]} is frozen in case {self.case_id}"
@@ -290,8 +290,15 @@ class Case:
             return "the record does not have the hash that it is recorded under"
         return "exactly this average is recorded already" if event.record in self.benchmarks else ""
 
-    def refuse_proposal(self, event: ChangeProposed) -> str:
+    def refuse_proposal(self, event: ChangeProposed, people: People) -> str:
         """Why this change cannot be asked for; empty if it can."""
+        if fault := self._refuse_proposal(event):
+            return fault
+        same = event.change.get("account") == self.changes.proceeds_account(self.roles, people)
+        return f"the proceeds go to {event.change['account']} already" if same else ""
+
+    def _refuse_proposal(self, event: ChangeProposed) -> str:
+        """Why this can be no change of the case, asked for now or long ago; empty if it can."""
         credited = {asset: states[HoldingState.CREDITED] for asset, states in self.holdings.items()}
         fault = self.changes.refuse_proposal(event, self.roles, credited)
         if fault or event.change["kind"] not in (PREFER_QUOTE, RAISE_LIMIT):

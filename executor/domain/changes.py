@@ -33,30 +33,42 @@ class Change:
     agreed_by: dict[str, ChangeAgreed] = field(default_factory=dict)
     used: Decimal = ZERO
 
-    @property
-    def in_force(self) -> bool:
-        """True once enough people have agreed."""
-        return len(self.agreed_by) >= AGREEMENTS_NEEDED
-
 
 class Changes:
-    """The changes asked for in one case. ``proceeds_account`` is where the proceeds go now."""
+    """The changes asked for in one case. ``mandated_account`` is where the mandate has the proceeds go."""
 
     def __init__(self, case_id: str) -> None:
         self.case_id = case_id
-        self.proceeds_account = ""
+        self.mandated_account = ""
         self.asked: dict[str, Change] = {}
+        self._latest: dict[str, None] = {}  # changes in the order of their last agreements
 
     def propose(self, event: ChangeProposed) -> None:
         """Take a proposal of the record."""
         self.asked[event.change_hash] = Change(event.change, event.who)
 
     def agree(self, event: ChangeAgreed) -> None:
-        """Take an agreement of the record. The second one puts the change in force."""
-        change = self.asked[event.change_hash]
-        change.agreed_by[event.person] = event
-        if change.in_force and change.values["kind"] == PROCEEDS_ACCOUNT:
-            self.proceeds_account = change.values["account"]
+        """Take an agreement of the record; whether it counts is asked whenever something rests on it. Who agrees again,
+        with a new key, takes the last place."""
+        agreed_by = self.asked[event.change_hash].agreed_by
+        agreed_by.pop(event.person, None)
+        agreed_by[event.person] = event
+        self._latest.pop(event.change_hash, None)
+        self._latest[event.change_hash] = None
+
+    def in_force(self, change_hash: str, roles: Mapping[str, Role], people: People) -> bool:
+        """True while enough people have agreed. Every signature is verified again: who has lost their key has signed
+        nothing."""
+        return len(self._signers(self.asked[change_hash], roles, people)) >= AGREEMENTS_NEEDED
+
+    def proceeds_account(self, roles: Mapping[str, Role], people: People) -> str:
+        """Where the proceeds go now: by the last such change in force, else by the mandate."""
+        accounts = [
+            self.asked[change_hash].values["account"]
+            for change_hash in self._latest
+            if self.asked[change_hash].values["kind"] == PROCEEDS_ACCOUNT and self.in_force(change_hash, roles, people)
+        ]
+        return str(accounts[-1]) if accounts else self.mandated_account
 
     def refuse_proposal(self, event: ChangeProposed, roles: Mapping[str, Role], credited: Mapping[str, Decimal]) -> str:
         """Why this change cannot be asked for; empty if it can. ``credited``: what each asset has to recall."""
@@ -71,8 +83,7 @@ class Changes:
             drawn = roles[event.who] is Role.OPERATOR
             return "" if drawn else f"{event.who} is not an operator of this case and has no say in quotes and limits"
         if values["kind"] == PROCEEDS_ACCOUNT:
-            same = values["account"] == self.proceeds_account
-            return f"the proceeds go to {values['account']} already" if same else ""
+            return ""
         qty, have = parse_amount(values["qty"]), credited.get(values["asset"], ZERO)
         if qty <= 0 or qty > have:
             return f"{plain(qty)} {values['asset']} cannot be recalled: {plain(have)} are credited and unsold"
@@ -83,7 +94,7 @@ class Changes:
         change = self.asked.get(event.change_hash)
         if change is None:
             return f"no change {event.change_hash[:12]} was asked for in case {self.case_id}"
-        if change.in_force:
+        if self.in_force(event.change_hash, roles, people):
             return "the change is in force already"
         return self._refuse_signature(change, event, roles, people)
 
@@ -98,17 +109,20 @@ class Changes:
             return "the signature does not fit this case and change"
         return ""
 
+    def _signers(self, change: Change, roles: Mapping[str, Role], people: People) -> list[str]:
+        agreed = change.agreed_by.items()
+        return sorted(person for person, each in agreed if not self._refuse_signature(change, each, roles, people))
+
     def _signed(
         self, kind: str, plan_hash: str, roles: Mapping[str, Role], people: People
     ) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """The changes of this kind of a plan that enough people have signed: hash, values, who. Every signature is
-        verified again: who has lost their key has signed nothing."""
+        """The changes of this kind of a plan that enough people have signed: hash, values, who."""
         for change_hash, change in self.asked.items():
             if change.values["kind"] != kind or change.values["plan"] != plan_hash:
                 continue
-            good = [p for p, e in change.agreed_by.items() if not self._refuse_signature(change, e, roles, people)]
+            good = self._signers(change, roles, people)
             if len(good) >= AGREEMENTS_NEEDED:
-                yield change_hash, change.values, sorted(good)
+                yield change_hash, change.values, good
 
     def preferences(self, plan_hash: str, roles: Mapping[str, Role], people: People, now: datetime) -> list[Preference]:
         """The rules for quotes in force for a plan, the first that was asked for first."""
@@ -119,10 +133,13 @@ class Changes:
         """The looser limits that two have signed for a plan, whether or not they have ended."""
         return [raised(*each) for each in self._signed(RAISE_LIMIT, plan_hash, roles, people)]
 
-    def refuse_recall(self, change_hash: str, asset: str, qty: Decimal) -> str:
+    def refuse_recall(
+        self, change_hash: str, asset: str, qty: Decimal, roles: Mapping[str, Role], people: People
+    ) -> str:
         """Why these coins cannot be recalled under this change; empty if they can."""
         change = self.asked.get(change_hash)
-        if change is None or change.values["kind"] != RECALL or not change.in_force:
+        recall = change is not None and change.values["kind"] == RECALL
+        if change is None or not recall or not self.in_force(change_hash, roles, people):
             return "recall_order must be a recall to which two people have agreed (`executor mandate recall`)"
         left = parse_amount(change.values["qty"]) - change.used
         if change.values["asset"] != asset or qty > left:

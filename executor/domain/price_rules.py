@@ -127,10 +127,13 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """An order or accepted quote that may still fill: what is left of it, at its limit or better."""
+    """An order or accepted quote that may still fill: what is left of it, at its limit or better. ``fee_rate`` and
+    ``least_fee`` are those of its own venue."""
 
     qty: Decimal
     px: Decimal
+    fee_rate: Decimal = ZERO
+    least_fee: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class PriceContext:
 
     ``sold_notional`` is the sum of quantity times price of all fills, ``sold_fees`` their fees in ``currency``.
     ``exposed`` is everything sent whose end is not known. ``fee_rate`` is the highest fee the next fill can bear, as a
-    fraction of its value."""
+    fraction of its value, and ``least_fee`` what the venue takes at least of an order that is filled whole."""
 
     currency: str
     tick: Decimal
@@ -150,6 +153,7 @@ class PriceContext:
     sold_fees: Decimal = ZERO
     exposed: Sequence[Exposed] = ()
     fee_rate: Decimal | None = None
+    least_fee: Decimal = ZERO
     venue_mid: Decimal | None = None
     reference_px: Decimal | None = None
     benchmarks: Sequence[Benchmark] = field(default_factory=tuple)
@@ -185,16 +189,16 @@ def average_of_sale(rule_px: Fraction, context: PriceContext, *, after_fees: boo
 
     With Q coins sold for V so far: (V + q p) / (Q + q) >= P, hence p >= P - S / q with the surplus S = V - P Q.
     Orders whose end is not known count as if filled wherever that makes S smaller. After fees, V is less the fees paid
-    and p is divided by 1 - ``fee_rate``. As long as S is not negative, a part of q filled at p keeps the average too:
-    S - (part) S / q >= 0."""
-    keep = Fraction(1) - (_fee_rate(context) if after_fees else 0)
+    and p is what leaves that much of q coins. As long as S is not negative, a part of q filled at p keeps the average
+    too: S - (part) S / q >= 0."""
     received = Fraction(context.sold_notional) - (Fraction(context.sold_fees) if after_fees else 0)
     surplus = received - rule_px * Fraction(context.sold_qty)
-    surplus += sum(
-        (min(Fraction(0), Fraction(one.qty) * (keep * Fraction(one.px) - rule_px)) for one in context.exposed),
-        Fraction(0),
-    )
-    return (rule_px - surplus / Fraction(context.qty)) / keep
+    for one in context.exposed:
+        brings = Fraction(one.qty) * Fraction(one.px)
+        fee = max(brings * Fraction(one.fee_rate), Fraction(one.least_fee)) if after_fees else Fraction(0)
+        surplus += min(Fraction(0), brings - fee - rule_px * Fraction(one.qty))
+    needed = rule_px - surplus / Fraction(context.qty)
+    return _before_fees(needed, context) if after_fees else needed
 
 
 def _lowest(rule: FixedRule | AverageRule | BandRule, context: PriceContext) -> Bound:
@@ -210,7 +214,7 @@ def _lowest(rule: FixedRule | AverageRule | BandRule, context: PriceContext) -> 
     rule_px, what = _rule_price(rule, context)
     after_fees = rule.compare == "after_fees"
     if rule.scope == "per_fill":
-        exact = rule_px / (1 - (_fee_rate(context) if after_fees else 0))
+        exact = _before_fees(rule_px, context) if after_fees else rule_px
         return _bound(rule.name, exact, context, what + (" after fees" if after_fees else ""))
     exact = average_of_sale(rule_px, context, after_fees=after_fees)
     explanation = (
@@ -263,6 +267,11 @@ def _centre(rule: BandRule, context: PriceContext) -> tuple[Decimal, str]:
     if px is None or px <= 0:
         raise PriceUndefined(rule.name, f"{what} is not known")
     return px, f"{what} {plain(px)}"
+
+
+def _before_fees(px: Fraction, context: PriceContext) -> Fraction:
+    """The price that leaves ``px`` after the fee: the rate's of any part of the order, the least one of the whole."""
+    return max(px / (1 - _fee_rate(context)), px + Fraction(context.least_fee) / Fraction(context.qty))
 
 
 def _fee_rate(context: PriceContext) -> Fraction:

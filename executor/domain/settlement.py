@@ -104,7 +104,7 @@ def refuse_step(case: Case, books: Books, people: People, event: Any) -> str:
         lambda: refuse_settler(case, event.who),
         lambda: _refuse_evidence(books, event),
         lambda: _refuse_amounts(books, event),
-        lambda: _refuse_words(case, event),
+        lambda: _refuse_words(case, people, event),
         lambda: _refuse_release(books, event) if isinstance(event, DepositReleased) else "",
         lambda: refuse_second(case, people, event) if hasattr(event, "second") else "",
     )
@@ -158,8 +158,8 @@ def _refuse_conversion(event: FxConverted) -> str:
     return ""
 
 
-def _refuse_words(case: Case, event: Any) -> str:
-    account = case.changes.proceeds_account
+def _refuse_words(case: Case, people: People, event: Any) -> str:
+    account = case.changes.proceeds_account(case.roles, people)
     if isinstance(event, CaseAccountCredited) and event.account != account:
         return f"proceeds go to '{account}', the account of this case, and to no other"
     if isinstance(event, ReceiptRecorded) and event.issuer not in ISSUERS:

@@ -1,6 +1,6 @@
 """Reads who may do what from the journal, and carries out what people do to a case. Every refusal is recorded too."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from adapters.clock import Clock
@@ -11,11 +11,13 @@ from executor.domain.case_events import (
     ActDenied,
     CaseEvent,
     CaseOpened,
+    KeyRevoked,
+    PersonEnrolled,
 )
 from executor.domain.people import People
 from executor.domain.preferences import Preference
-from executor.engine.as_person import append_as_person
 from executor.errors import InputRefused, NotApproved, RuleRefused
+from executor.journal.as_person import append_as_person, append_judged
 from executor.journal.journal import Journal
 
 PEOPLE_STREAM = "people"
@@ -50,22 +52,39 @@ def opened_case(journal: Journal, case_id: str) -> Case:
     return case
 
 
-async def act(journal: Journal, case_id: str, event: CaseEvent, fault: str, who: str, clock: Clock) -> None:
-    """Record ``event`` in the case, or, if ``fault`` says why not, that it was tried. Raises ``RuleRefused``."""
+async def act(
+    journal: Journal, case_id: str, judge: Callable[[], tuple[CaseEvent, str]], who: str, clock: Clock
+) -> None:
+    """Record what ``judge`` makes of the record as it stands: an event of the case, or, if it says why not, that it was
+    tried. Raises ``RuleRefused``."""
+    fault = ""
+
+    def judged() -> CaseEvent:
+        nonlocal fault
+        event, fault = judge()
+        return ActDenied(act=type(event).__name__, who=who, reason=fault) if fault else event
+
+    await append_judged(journal, case_stream(case_id), case_id, judged, clock, rests_on=(PEOPLE_STREAM,))
     if fault:
-        denied = ActDenied(act=type(event).__name__, who=who, reason=fault)
-        await append_as_person(journal, case_stream(case_id), case_id, denied, clock)
         raise RuleRefused(fault)
-    await append_as_person(journal, case_stream(case_id), case_id, event, clock)
 
 
 async def open_case(journal: Journal, event: CaseOpened, clock: Clock) -> None:
     """Record a new case. Raises ``RuleRefused`` if it is open already, with another mandate or the same."""
-    case = load_case(journal, event.case_id)
-    if case.mandate is not None:
-        same = "with this mandate" if case.mandate_hash == event.mandate_hash else "with another mandate"
-        raise RuleRefused(f"case {event.case_id} is open already, {same}")
-    await append_as_person(journal, case_stream(event.case_id), event.case_id, event, clock)
+
+    def judged() -> CaseOpened:
+        case = load_case(journal, event.case_id)
+        if case.mandate is not None:
+            same = "with this mandate" if case.mandate_hash == event.mandate_hash else "with another mandate"
+            raise RuleRefused(f"case {event.case_id} is open already, {same}")
+        return event
+
+    await append_judged(journal, case_stream(event.case_id), event.case_id, judged, clock)
+
+
+async def write_people(journal: Journal, judge: Callable[[People], PersonEnrolled | KeyRevoked], clock: Clock) -> None:
+    """Record what ``judge`` makes of the people as they stand; it raises ``RuleRefused`` to say why not."""
+    await append_judged(journal, PEOPLE_STREAM, "", lambda: judge(load_people(journal)), clock)
 
 
 class Approval:

@@ -25,9 +25,9 @@ from executor.domain.events import (
 from executor.domain.money import ZERO, plain
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
-from executor.engine.as_person import append_as_person as append_as_person
 from executor.engine.child import recorded
 from executor.engine.parent_log import ParentLog
+from executor.journal.as_person import append_as_person as append_as_person
 from executor.journal.people import People
 from executor.log_events import LogEvent
 

@@ -233,11 +233,12 @@ class Desk:
         return self._mids
 
     def grid(self, venue: str) -> Grid:
-        """The tick of the venue's book and its highest fee."""
+        """The tick of the venue's book and its fees."""
         instrument = self.seats[venue].instrument
         if instrument is None:
             raise RuleRefused(f"venue.pair: {venue} does not list the pair")
-        return Grid(instrument.tick_size, max(instrument.taker_fee, instrument.maker_fee))
+        rate = max(instrument.taker_fee, instrument.maker_fee)
+        return Grid(instrument.tick_size, rate, instrument.min_order_fee if rate else ZERO)
 
     def judge(
         self, venue: str, qty: Decimal, limit_px: Decimal, time_in_force: str, now: datetime, *, post_only: bool

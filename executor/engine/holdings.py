@@ -5,6 +5,7 @@ moved is what the record says is reserved for the plan.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 from adapters.clock import Clock
@@ -13,13 +14,11 @@ from executor.domain.case_events import HoldingMoved
 from executor.domain.money import ZERO
 from executor.domain.parent import Parent
 from executor.domain.plan import Plan
-from executor.engine.approval import act, case_stream
+from executor.engine.approval import act, load_case, load_people
 from executor.engine.runner import Runner
 from executor.errors import TakenOver
 from executor.journal.journal import Journal
-from executor.journal.line import Line
 
-_TRIES = 20
 _WHO = "executor"  # these moves follow from the record; nobody orders them
 
 
@@ -91,28 +90,24 @@ class CaseCoins:
         evidence: dict[str, str],
         uncovered: Callable[[], str] = lambda: "",
     ) -> None:
-        """Move ``qty`` of the case at the version at which it was judged: what was written meanwhile is judged too."""
-        stream = case_stream(self._case_id)
-        for _ in range(_TRIES):
-            case, version = Case(self._case_id), 0
-            for line in self._journal.read(stream):
-                case.apply(line.event)
-                version = line.version
-            if self._hash not in case.plans or (moving := qty(case)) <= 0:
-                return
+        """Move ``qty`` of the case, if there is anything to move, as the record stands when it is written."""
+
+        def judged() -> tuple[HoldingMoved, str]:
+            case = load_case(self._journal, self._case_id)
+            moving = qty(case) if self._hash in case.plans else ZERO
+            if moving <= 0:
+                raise _NothingToMove
             move = HoldingMoved(
                 asset=self._plan.asset, qty=moving, from_state=left, to_state=reached, evidence=evidence, who=_WHO
             )
-            fault = case.refuse_move(move) or uncovered()
-            if fault:
-                await act(self._journal, self._case_id, move, fault, _WHO, self._clock)
-            written = Line(stream=stream, version=version + 1, case_id=self._case_id, at=self._clock.now(), event=move)
-            try:
-                await self._journal.append([written])
-            except TakenOver:
-                continue
-            return
-        raise TakenOver(f"{stream} is being written by others; try again")
+            return move, case.refuse_move(move, load_people(self._journal)) or uncovered()
+
+        with suppress(_NothingToMove):
+            await act(self._journal, self._case_id, judged, _WHO, self._clock)
+
+
+class _NothingToMove(Exception):
+    """What was to be moved has been moved, or there is no such plan in the case."""
 
 
 async def sold_from_case(runner: Runner, coins: CaseCoins) -> Parent:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from executor.domain.case import Case
 from executor.domain.money import ZERO, plain
+from executor.domain.orders import Child
 from executor.domain.parent import Parent
 from executor.domain.plan import Plan
 from executor.domain.price_rules import (
@@ -35,10 +36,12 @@ _QUOTE_TICK = Decimal("0.00000001")  # quotes lie on no grid
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The tick of a venue's prices and the highest fee that it takes of a fill, a fraction of its value."""
+    """The tick of a venue's prices, the highest fee that it takes of a fill, a fraction of its value, and what it takes
+    at least of an order that is filled whole."""
 
     tick: Decimal
     fee_rate: Decimal
+    least_fee: Decimal = ZERO
 
 
 QUOTES = Grid(_QUOTE_TICK, ZERO)
@@ -112,16 +115,17 @@ class Prices:
             sold_qty=state.cum_qty,
             sold_notional=state.total.notional,
             sold_fees=_fees(state, money) if self._after_fees else ZERO,
-            exposed=[
-                Exposed(c.qty - c.cum_qty, c.limit_px)
-                for c in state.open.values()
-                if c.qty > c.cum_qty and c.client_order_id != but
-            ],
+            exposed=[self._exposed(c) for c in state.open.values() if c.qty > c.cum_qty and c.client_order_id != but],
             fee_rate=grid.fee_rate,
+            least_fee=grid.least_fee,
             venue_mid=mids.get(venue),
             reference_px=self._reference(now),
             benchmarks=self._recorded(),
         )
+
+    def _exposed(self, child: Child) -> Exposed:
+        grid = self._market.grid(child.venue) if child.method == "book" else QUOTES
+        return Exposed(child.qty - child.cum_qty, child.limit_px, grid.fee_rate, grid.least_fee)
 
     def _reference(self, now: datetime) -> Decimal | None:
         needed = any(isinstance(rule, BandRule) and rule.around == "reference" for rule in self._plan.price_rules)

@@ -14,11 +14,10 @@ from executor.domain.books import Books, books_of, reference
 from executor.domain.case import Case
 from executor.domain.case_events import ActDenied
 from executor.domain.people import People
-from executor.errors import InputRefused, RuleRefused, TakenOver
+from executor.errors import InputRefused, RuleRefused
+from executor.journal.as_person import append_judged
 from executor.journal.journal import Journal
 from executor.journal.line import Line
-
-_TRIES = 20
 
 
 class Lines(Protocol):
@@ -36,7 +35,6 @@ class Office:
     case: Case
     books: Books
     people: People
-    version: int  # of the case's stream
 
 
 def case_lines(record: Lines, case_id: str) -> Iterator[Line]:
@@ -60,32 +58,29 @@ def read_books(record: Lines, case_id: str, until: datetime | None = None) -> Bo
 
 def read_office(journal: Journal, case_id: str) -> Office:
     """The case, its books and the people. Raises ``InputRefused`` if the case is not opened."""
-    case, version = Case(case_id), 0
+    case = Case(case_id)
     for line in journal.read(f"case/{case_id}"):
         case.apply(line.event)
-        version = line.version
     if case.mandate is None:
         raise InputRefused(f"case {case_id} is not opened; `executor mandate accept FILE` opens it")
     people = People()
     for line in journal.read("people"):
         people.apply(line.event)
-    return Office(case, books_of(case_lines(journal, case_id)), people, version)
+    return Office(case, books_of(case_lines(journal, case_id)), people)
 
 
 async def carry_out(journal: Journal, case_id: str, event: Any, refuse: Callable[[Office], str], clock: Clock) -> str:
     """Record ``event`` in the case unless ``refuse`` says why not; that it was tried is recorded then. The reference of
     what was recorded. Raises ``RuleRefused``."""
-    for _ in range(_TRIES):
-        office = read_office(journal, case_id)
-        fault = refuse(office)
-        recorded = ActDenied(act=type(event).__name__, who=event.who, reason=fault) if fault else event
-        stream, version = f"case/{case_id}", office.version + 1
-        line = Line(stream=stream, version=version, case_id=case_id, at=clock.now(), event=recorded)
-        try:
-            await journal.append([line])
-        except TakenOver:
-            continue
-        if fault:
-            raise RuleRefused(fault)
-        return reference(stream, version)
-    raise TakenOver(f"case {case_id} is being written by others; try again")
+    fault = ""
+
+    def judged() -> Any:
+        nonlocal fault
+        fault = refuse(read_office(journal, case_id))
+        return ActDenied(act=type(event).__name__, who=event.who, reason=fault) if fault else event
+
+    stream = f"case/{case_id}"
+    version = await append_judged(journal, stream, case_id, judged, clock, rests_on=("people",))
+    if fault:
+        raise RuleRefused(fault)
+    return reference(stream, version)

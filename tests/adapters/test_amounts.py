@@ -4,7 +4,7 @@ from decimal import Decimal, Inexact
 
 import pytest
 
-from adapters.amounts import plain, product, quotient, worth_fee
+from adapters.amounts import plain, product, quotient
 
 LARGE = Decimal("123456789012.123456789012345678")  # 30 digits: a token with 18 decimals
 
@@ -26,8 +26,3 @@ def test_a_price_per_unit_is_cut_never_raised() -> None:
 def test_more_digits_than_any_holding_has_are_an_error() -> None:
     with pytest.raises(Inexact):
         product(Decimal("1." + "1" * 60), Decimal("1." + "1" * 60))
-
-
-def test_a_value_that_pays_a_least_fee_is_raised_never_cut() -> None:
-    assert worth_fee(Decimal("1.99"), Decimal("0.003")) == Decimal("663.34")
-    assert worth_fee(Decimal("1.99"), Decimal(0)) == 0

@@ -88,24 +88,13 @@ RATES = Rates(D("0.0029"), D("0.0021"), frozenset({"USD"}))
 
 
 def test_instrument_holds_every_bound() -> None:
-    one = parse.instrument(ROW, "pi", RATES, D(0))
+    one = parse.instrument(ROW, "pi", RATES, D("1.99"))
     assert (one.tick_size, one.step_size) == (D("0.01"), D("0.00001"))
     assert (one.min_qty, one.max_qty) == (D("0.00001"), D(16))
     assert (one.min_notional, one.max_notional) == (D(12), D(400000))
     assert (one.min_px, one.max_px, one.max_below_reference) == (None, None, D("0.2"))
     assert (one.taker_fee, one.maker_fee, one.trading) == (D("0.0029"), D("0.0021"), True)
-
-
-@pytest.mark.parametrize(
-    ("taker", "maker", "least"),
-    [("0.0029", "0.0021", "947.62"), ("0.0029", "0.0029", "686.21"), ("0.0029", "0", "686.21"), ("0", "0", "12")],
-)
-def test_the_least_order_is_one_whose_rate_pays_the_least_fee(taker: str, maker: str, least: str) -> None:
-    """USD 1.99 of an order at 0.29 % is more than its rate below USD 686.21; at a rate of nothing there is none."""
-    one = parse.instrument(ROW, "pi", Rates(D(taker), D(maker), frozenset({"USD"})), D("1.99"))
-    assert one.min_notional == D(least)
-    charged = [rate for rate in (one.taker_fee, one.maker_fee) if rate]
-    assert all(one.min_notional * rate >= D("1.99") for rate in charged)
+    assert one.min_order_fee == D("1.99")
 
 
 def test_market_order_bounds_are_kept() -> None:

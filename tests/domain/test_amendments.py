@@ -186,7 +186,7 @@ def test_who_counts_for_a_looser_cap() -> None:
     ],
 )
 def test_a_raise_that_cannot_be_asked_for(values: dict[str, Any], why: str) -> None:
-    assert why in approved().refuse_proposal(asked(values))
+    assert why in approved().refuse_proposal(asked(values), people())
 
 
 def test_a_lowering_binds_over_a_raise_that_was_asked_for_before() -> None:
@@ -205,8 +205,8 @@ def test_two_may_loosen_what_one_made_stricter() -> None:
     One who lowers it after that has the last word again."""
     made = approved()
     made.apply(lowered("order_value", "20000"))
-    assert "order_value is 20000 already" in made.refuse_proposal(asked(raising(value="20000")))
-    assert made.refuse_proposal(asked(raising(value="40000"))) == ""
+    assert "order_value is 20000 already" in made.refuse_proposal(asked(raising(value="20000")), people())
+    assert made.refuse_proposal(asked(raising(value="40000")), people()) == ""
     assert order_value(raised(made, "ch", "ri", value="40000")) == D(40_000)
     assert order_value(made, END) == D(20_000)
     made.apply(lowered("order_value", "15000", "ri"))

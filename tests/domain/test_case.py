@@ -178,7 +178,7 @@ def test_coins_move_only_along_the_ways_with_their_evidence(
 ) -> None:
     """Sent is not sold, only credited coins can be reserved, and nothing moves without what shows it."""
     move = HoldingMoved(asset="BTC", qty=Decimal(qty), from_state=way[0], to_state=way[1], evidence=evidence, who="op")
-    assert why in case().refuse_move(move)
+    assert why in case().refuse_move(move, people())
 
 
 DOSSIER = dict.fromkeys(("ownership_proof", "kyt", "clearance"), "reference")
@@ -224,11 +224,11 @@ def test_coins_that_move_are_neither_lost_nor_made() -> None:
 
 def test_from_8000_hkd_on_a_transfer_carries_who_sends_and_who_receives() -> None:
     """The Travel Rule binds at the threshold, not above it; the value must be said."""
-    assert half_credited().refuse_move(sent("1", "t2", "t1")) == ""
+    assert half_credited().refuse_move(sent("1", "t2", "t1"), people()) == ""
     assert "originator, originator_account, originator_id, recipient" in half_credited().refuse_move(
-        sent("1", "t2", "t1", hkd="8000")
+        sent("1", "t2", "t1", hkd="8000"), people()
     )
-    assert half_credited().refuse_move(sent("1", "t2", "t1", hkd="8000", **TRAVEL)) == ""
+    assert half_credited().refuse_move(sent("1", "t2", "t1", hkd="8000", **TRAVEL), people()) == ""
     unsaid = HoldingMoved(
         asset="BTC",
         qty=Decimal(1),
@@ -237,7 +237,7 @@ def test_from_8000_hkd_on_a_transfer_carries_who_sends_and_who_receives() -> Non
         evidence={**DOSSIER, **TRAVEL, "transaction": "t2", "test_transfer": "t1"},
         who="op",
     )
-    assert "value of the transfer in HKD" in half_credited().refuse_move(unsaid)
+    assert "value of the transfer in HKD" in half_credited().refuse_move(unsaid, people())
 
 
 @pytest.mark.parametrize(
@@ -252,14 +252,14 @@ def test_from_8000_hkd_on_a_transfer_carries_who_sends_and_who_receives() -> Non
 def test_a_small_transfer_comes_first_and_a_credit_names_its_transfer(made: Case, move: HoldingMoved, why: str) -> None:
     if move.from_state == "in_transit":
         made.apply(sent("0.1", "t2", "t1"))
-    assert why in made.refuse_move(move)
+    assert why in made.refuse_move(move, people())
 
 
 def test_a_transfer_under_way_does_not_prove_itself() -> None:
     """Only a test that has arrived is one."""
     made = case()
     made.apply(sent("0.5", "t1", "t1"))
-    assert "has credited" in made.refuse_move(sent("1", "t2", "t1"))
+    assert "has credited" in made.refuse_move(sent("1", "t2", "t1"), people())
 
 
 def reserved(qty: str, plan: str = HASH) -> HoldingMoved:
@@ -275,13 +275,13 @@ def reserved(qty: str, plan: str = HASH) -> HoldingMoved:
 
 def test_coins_are_reserved_for_a_plan_and_leave_it_only_under_it() -> None:
     made = half_credited()
-    assert "no plan" in made.refuse_move(reserved("0.5", "f" * 64))
+    assert "no plan" in made.refuse_move(reserved("0.5", "f" * 64), people())
     made.apply(reserved("0.4"))
     for evidence in ({"plan": "f" * 64, "parent": "p"}, {"plan": HASH, "parent": "p"}):
         move = HoldingMoved(
             asset="BTC", qty=Decimal("0.4"), from_state="reserved", to_state="sold", evidence=evidence, who="x"
         )
-        assert (made.refuse_move(move) == "") == (evidence["plan"] == HASH)
+        assert (made.refuse_move(move, people()) == "") == (evidence["plan"] == HASH)
     made.apply(move)
     assert (made.reserved[HASH], made.sold[HASH], made.holdings["BTC"][HoldingState.SOLD]) == (
         Decimal(0),
@@ -325,7 +325,7 @@ def test_the_lines_of_an_older_case_are_read_as_they_are() -> None:
     for left, reached, evidence in moves:
         way = {"from_state": left, "to_state": reached}
         move = HoldingMoved(asset="BTC", qty=Decimal(1), evidence=evidence, who="op", **way)
-        assert made.refuse_move(move) != ""
+        assert made.refuse_move(move, people()) != ""
         made.apply(move)
     assert made.holdings["BTC"][HoldingState.RECALLED] == 1
     sold = HoldingMoved(

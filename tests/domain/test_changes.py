@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from executor.domain.canonical import digest
 from executor.domain.case import Case, HoldingState
-from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved, KeyRevoked
+from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved, KeyRevoked, PersonEnrolled
+from executor.domain.people import People
 from executor.domain.signing import approval_message, change_message, public_hex, sign
 from executor.errors import InvariantBroken
 from tests.domain.test_case import CASE, KEYS, half_credited, people
@@ -30,15 +32,49 @@ def refusal(made: Case, event: ChangeAgreed) -> str:
     return made.changes.refuse_agreement(event, made.roles, people())
 
 
+def account(made: Case, known: People | None = None) -> str:
+    return made.changes.proceeds_account(made.roles, known or people())
+
+
 def test_the_account_changes_when_two_others_have_agreed() -> None:
     made = half_credited()
-    made.changes.proceeds_account = "old account"
+    made.changes.mandated_account = "old account"
     made.apply(asked(ACCOUNT))
     for person, now in (("ch", "old account"), ("ch", "old account"), ("ri", "new account")):
         assert refusal(made, agreed(person, ACCOUNT)) == ""
         made.apply(agreed(person, ACCOUNT))  # the same person twice is one person
-        assert made.changes.proceeds_account == now
+        assert account(made) == now
     assert "in force already" in refusal(made, agreed("ch", ACCOUNT))
+
+
+def test_who_has_lost_their_key_has_agreed_to_nothing() -> None:
+    """A stolen key agrees, is revoked, and one other agrees: that is one. Nor does a change stay in force by a key that
+    was revoked since; its owner can agree again with a new one."""
+    made = half_credited()
+    made.changes.mandated_account = "old account"
+    made.apply(asked(ACCOUNT))
+    made.apply(agreed("ch", ACCOUNT))
+    lost = people()
+    lost.apply(KeyRevoked(person="ch", public_key=public_hex(KEYS["ch"]), voids=[], who="admin", why="stolen"))
+    made.apply(agreed("ri", ACCOUNT))
+    assert (account(made), account(made, lost)) == ("new account", "old account")
+    lost.apply(PersonEnrolled(person="ch", name="ch", public_key=public_hex(KEYS["xx"]), who="admin"))
+    again = agreed("ch", ACCOUNT, key="xx")
+    assert made.changes.refuse_agreement(again, made.roles, lost) == ""
+    made.apply(again)
+    assert account(made, lost) == "new account"
+
+
+def test_agreements_that_nobody_signed_put_nothing_in_force() -> None:
+    """Lines put into the record by hand: the account is that of the mandate, and no coin can be recalled."""
+    made = half_credited()
+    made.changes.mandated_account = "old account"
+    for change in (ACCOUNT, RECALL):
+        made.apply(asked(change))
+        for person in ("ch", "ri"):
+            made.apply(replace(agreed(person, change), public_key="0" * 64, signature="0" * 128))
+    assert account(made) == "old account"
+    assert "two people have agreed" in made.refuse_move(recalled("0.3"), people())
 
 
 @pytest.mark.parametrize(
@@ -82,7 +118,7 @@ def test_a_signature_for_a_plan_is_none_for_a_change_and_a_revoked_key_is_none()
     ids=["approver", "too-much", "no-such-asset", "other-case", "edited"],
 )
 def test_a_change_that_cannot_be_asked_for(event: ChangeProposed, why: str) -> None:
-    assert why in half_credited().refuse_proposal(event)
+    assert why in half_credited().refuse_proposal(event, people())
     with pytest.raises(InvariantBroken):
         half_credited().apply(event)
 
@@ -96,12 +132,12 @@ def recalled(qty: str) -> HoldingMoved:
 
 def test_coins_are_recalled_only_as_two_have_agreed_and_only_once() -> None:
     made = half_credited()
-    assert "two people have agreed" in made.refuse_move(recalled("0.3"))
+    assert "two people have agreed" in made.refuse_move(recalled("0.3"), people())
     made.apply(asked(RECALL))
     made.apply(agreed("ch", RECALL))
-    assert "two people have agreed" in made.refuse_move(recalled("0.3"))
+    assert "two people have agreed" in made.refuse_move(recalled("0.3"), people())
     made.apply(agreed("ri", RECALL))
-    assert "of which 0.3 are left" in made.refuse_move(recalled("0.31"))
+    assert "of which 0.3 are left" in made.refuse_move(recalled("0.31"), people())
     made.apply(recalled("0.3"))
     assert made.holdings["BTC"][HoldingState.RECALLED] == Decimal("0.3")
-    assert "of which 0 are left" in made.refuse_move(recalled("0.1"))
+    assert "of which 0 are left" in made.refuse_move(recalled("0.1"), people())

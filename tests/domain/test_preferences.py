@@ -79,13 +79,13 @@ def test_a_rule_that_cannot_be_asked_for(changes: dict[str, Any], who: str, why:
 
     made = approved()
     made.roles["se"] = Role.SETTLEMENT
-    assert why in made.refuse_proposal(asked(values(**changes), who=who))
+    assert why in made.refuse_proposal(asked(values(**changes), who=who), people())
 
 
 def test_an_affiliate_cannot_be_preferred() -> None:
     made = approved()
     made.affiliates = frozenset({"alpha"})
-    assert "stands in the register" in made.refuse_proposal(asked(values()))
+    assert "stands in the register" in made.refuse_proposal(asked(values()), people())
 
 
 @pytest.mark.parametrize(("money", "fits"), [("99950", True), ("99949.99", False), ("100001", True)])

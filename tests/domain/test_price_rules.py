@@ -118,6 +118,24 @@ def test_after_fees_the_price_is_higher_by_the_fee() -> None:
         lowest(CONTEXT, fixed("90000", compare="after_fees"))
 
 
+def test_after_the_least_fee_of_an_order_the_price_is_higher_still() -> None:
+    """2 coins at 100: at 1 % the fee is 2; where the venue takes 5 at least, the two must bring 205."""
+    rate = replace(CONTEXT, fee_rate=Decimal("0.01"))
+    least = replace(rate, least_fee=Decimal(5))
+    for scope in ("per_fill", "average_of_sale"):
+        rule = fixed("100", compare="after_fees", scope=scope)
+        assert (lowest(rate, rule), lowest(least, rule)) == (Decimal("101.02"), Decimal("102.50"))
+        assert lowest(replace(least, qty=Decimal(1000)), rule) == Decimal("101.02")  # the rate asks for more
+        assert lowest(least, fixed("100", scope=scope)) == 100
+
+
+def test_the_fees_of_an_open_order_are_those_of_its_own_venue() -> None:
+    ahead = replace(CONTEXT, sold_qty=Decimal(10), sold_notional=Decimal(1010), fee_rate=Decimal(0))
+    rule = fixed("100", scope="average_of_sale", compare="after_fees")
+    free, dear = Exposed(Decimal(2), Decimal(100)), Exposed(Decimal(2), Decimal(100), Decimal("0.01"), Decimal(4))
+    assert [lowest(replace(ahead, exposed=[one]), rule) for one in (free, dear)] == [95, 97]
+
+
 # --- the average of the sale ------------------------------------------------------------------------------------------
 
 
