@@ -7,6 +7,7 @@ callback, so that a retry carries a fresh timestamp. Rate limits are waited for 
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,9 @@ _FIRST_PAUSE_S = 0.25  # before a reading is tried again; twice as long before t
 SIMULATED = "x-simulated-venue"
 """The header that a simulated venue puts on each of its answers. A real one does not know it. What stand-ins approve in
 a rehearsal is sold only where it was seen."""
+
+_SECONDS = re.compile(r"[0-9]{1,4}")
+_LONGEST_PAUSE = timedelta(minutes=30)
 
 # Raised by httpx before a byte of the request can have left: connecting, resolving, TLS, or waiting for a free
 # connection. Everything else may have happened after the venue had read the request.
@@ -71,7 +75,7 @@ class Transport:
         self._orders = self._account.turns("orders", orders_per_second)
         self._timeout_s = timeout.total_seconds()
         self._throttle_pause = throttle_pause
-        self._closed_until: datetime | None = None
+        self._closed_until: float | None = None  # by the event loop's clock, which nobody sets back
         self.simulated = False  # the far end has said so of itself
 
     async def read(self, build: Callable[[], httpx.Request], *, weight: int = 1) -> Answer:
@@ -93,10 +97,11 @@ class Transport:
         and :func:`adapters.leave.asking` hold it back when its turn has come."""
         self._leave_alone(await self._orders.acquire())
         self._refuse_while_closed()
-        if not_after is not None and self._clock.now() > not_after:
-            raise NotSent(self._venue, f"not sent by {not_after.isoformat()}: too late to be sent at all")
         if held := why_not_now():
             raise NotSent(self._venue, f"held back while it waited for its turn: {held}")
+        # Last, since the question may have taken its time.
+        if not_after is not None and self._clock.now() > not_after:
+            raise NotSent(self._venue, f"not sent by {not_after.isoformat()}: too late to be sent at all")
         try:
             answer = await self._send(build())
         except _BEFORE_SENDING as error:
@@ -145,13 +150,15 @@ class Transport:
 
     def _leave_alone(self, least: timedelta) -> None:
         if least > timedelta(0):
-            until = self._clock.now() + least
+            until = asyncio.get_running_loop().time() + least.total_seconds()
             self._closed_until = until if self._closed_until is None else max(self._closed_until, until)
 
     def _close(self, response: httpx.Response) -> Never:
         """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""
         said = response.headers.get("retry-after", "")
-        pause = timedelta(seconds=int(said)) if said.isdigit() else self._throttle_pause
+        # A number of seconds, and no more than a person would believe: for as long nothing can be cancelled either.
+        asked = timedelta(seconds=int(said)) if _SECONDS.fullmatch(said) else None
+        pause = asked if asked is not None and asked <= _LONGEST_PAUSE else self._throttle_pause
         self.pause(pause)
         if response.status_code == 418:
             raise Halted(
@@ -164,9 +171,10 @@ class Transport:
     def _refuse_while_closed(self) -> None:
         if self._closed_until is None:
             return
-        left = self._closed_until - self._clock.now()
-        if left > timedelta(0):
-            raise Throttled(self._venue, "waiting out a rate limit", code="429", retry_after=left)
+        left = self._closed_until - asyncio.get_running_loop().time()
+        if left > 0:
+            pause = timedelta(seconds=left)
+            raise Throttled(self._venue, "waiting out a rate limit", code="429", retry_after=pause)
         self._closed_until = None
 
 

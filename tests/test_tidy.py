@@ -122,7 +122,9 @@ def only_the_transport_retries(source: Source) -> Iterator[str]:
 def venues_meet_only_at_the_interface(source: Source) -> Iterator[str]:
     """A venue's files are known by their names: ``osl.py`` and ``osl_*.py`` are one adapter, ``mock/`` the mocks."""
     folder, _, rest = source.path.partition("/")
-    open_to_all = {"venue", "clock", "amounts"} | ({"candles"} if rest.startswith(("mock/", "market/")) else set())
+    open_to_all = {"venue", "clock", "leave", "amounts"} | (
+        {"candles"} if rest.startswith(("mock/", "market/")) else set()
+    )
     if folder == "adapters":
         own = re.split(r"[/_.]", rest)[0]
         open_to_all |= set() if own == "mock" else {"transport"}

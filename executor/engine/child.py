@@ -46,6 +46,7 @@ from executor.domain.orders import Child, ChildStatus
 from executor.domain.parent import Parent
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
+from executor.engine.stop import Stop
 from executor.engine.tuning import Tuning
 from executor.errors import GuardHalts, RuleRefused
 from executor.guards import floor
@@ -77,11 +78,12 @@ class BookOrder(msgspec.Struct, frozen=True):
 class ChildOrders:
     """Sends and follows the book orders of one parent."""
 
-    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, tuning: Tuning) -> None:
+    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, tuning: Tuning, stop: Stop) -> None:
         self._log = log
         self._desk = desk
         self._clock = clock
         self._tuning = tuning
+        self._stop = stop
         self._following: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- sending ------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ class ChildOrders:
             not_after=decided_at + seat.signs_within,
         )
         try:
-            with asking(partial(self._log.held, child.venue)):
+            with asking(partial(self._log.why_not, child, self._stop)):
                 report = await seat.venue.place(order)
         except VenueError as error:
             # A second send under the same id that fails proves nothing about the first one.
@@ -174,19 +176,20 @@ class ChildOrders:
         self._following.pop(child.client_order_id, None)
 
     async def _settle(self, child: Child, *, cancelling: bool) -> None:
-        give_up = self._clock.now() + self._tuning.patience
-        ask_at = self._clock.now()
+        # By the event loop's clock, which nobody can set back: who stops the run waits for this.
+        now, poll_s = asyncio.get_running_loop().time, self._tuning.poll.total_seconds()
+        give_up, ask_at = now() + self._tuning.patience.total_seconds(), now()
         while child.status is ChildStatus.WORKING:
-            if cancelling and self._clock.now() >= ask_at:
+            if cancelling and now() >= ask_at:
                 await self.ask_to_cancel(child.venue, ref_of(child))
-                ask_at = self._clock.now() + self._tuning.poll * _POLLS_PER_CANCEL
+                ask_at = now() + poll_s * _POLLS_PER_CANCEL
             if await self._look(child):
                 return
-            if self._clock.now() >= give_up:
+            if now() >= give_up:
                 reason = f"not settled {self._tuning.patience} after it should have ended: {child.venue_status}"
                 await self._log.record(ChildParked(client_order_id=child.client_order_id, reason=reason))
                 return
-            await self._clock.sleep_until(self._clock.now() + self._tuning.poll)
+            await asyncio.sleep(poll_s)
 
     async def _look(self, child: Child, acknowledged: ChildAcknowledged | None = None) -> bool:
         """One look at the order; books what is new, together with its end if that is all, and with its acknowledgement

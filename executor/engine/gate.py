@@ -153,8 +153,7 @@ class Gate:
         if child.method == "book":
             self._venue_rules(child, now, post_only=False)
         until = self._until(child.leg, child.time_in_force, now)
-        counted = {each.counter for each in child.reserved}
-        if any(each.name not in counted for each in self._counters(child.venue, now, until)):
+        if self.spans_are_over(child, now, until):
             raise NotNow("cap.span", f"{child.client_order_id} counts in spans that are over")
         binding = self.limits(child.venue, now, until)
         stand = used(sorted(limit.counter for limit in binding)) if binding else {}
@@ -187,14 +186,19 @@ class Gate:
         named = self.counting.terms
         return list(counted_at(named, self._sale, venue, now, max(now, until)).values()) if named else ()
 
+    def spans_are_over(self, child: Child, now: datetime, until: datetime | None = None) -> bool:
+        """True where an order would count at counters, if it filled from now to ``until``, that do not count it: it was
+        made for a day or a window that is over."""
+        counted = {each.counter for each in child.reserved}
+        return any(each.name not in counted for each in self._counters(child.venue, now, until or now))
+
     def _none_outlived(self, state: Parent, now: datetime) -> None:
         """Raise ``NotNow`` while an order that ought to be off its book may still fill, and was counted in spans that
         are over only: what it yet sells would come on top of what the caps allow now."""
         for child in state.open.values():
             if child.time_in_force != _GTC or now <= self._until(child.leg, _GTC, child.intended_at):
                 continue
-            counted = {each.counter for each in child.reserved}
-            if any(each.name not in counted for each in self._counters(child.venue, now, now)):
+            if self.spans_are_over(child, now):
                 raise NotNow("cap.span", f"{child.client_order_id} has no proved end and counts in spans that are over")
 
     def limits(self, venue: str, now: datetime, until: datetime) -> tuple[Limit, ...]:

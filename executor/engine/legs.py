@@ -19,7 +19,7 @@ from executor.engine.desk import composite_mid, tops
 from executor.engine.room import Room, fitted
 from executor.engine.work import Work
 from executor.errors import ExecutorError, Held, NotNow
-from executor.strategy.route import NoRoute, Offer, Route, resting, route
+from executor.strategy.route import NoRoute, Offer, Route, resting, route, smallest_child
 from executor.strategy.schedule import Slice, due_qty, schedule
 
 _CLOSED = ChildStatus.CLOSED
@@ -140,7 +140,7 @@ async def _cross(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decim
     if isinstance(bound, NotNow) and not offers:
         await work.waiting(bound.rule, str(bound))
         return
-    routes = route(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
+    routes = route(due, state.leg_leaves(number), offers, limit_px=limit, least=_least(work, leg, offers))
     if isinstance(routes, NoRoute):
         reason = f"{routes.reason}; {unusable}" if unusable else routes.reason
         reason = f"{reason}; {bound}" if bound and routes.rule == "floor" else reason
@@ -179,7 +179,7 @@ async def _rest(work: Work, number: int, leg: TwapLeg, piece: Slice, due: Decima
     state = work.log.state
     offers, _, due, _ = _leg_offers(work, number, leg, due, sight)
     offers, limit, _ = _priced(work, leg, offers, due, sight.at)
-    routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, min_notional=leg.min_notional)
+    routes = resting(due, state.leg_leaves(number), offers, limit_px=limit, least=_least(work, leg, offers))
     orders = [_order(number, piece.number, each, post_only=True) for each in routes]
     sent = await ends_at_once([work.orders.send(order, sight.tops, sight.at) for order in orders])
     live = [child for child in sent if isinstance(child, Child) and child.status is ChildStatus.WORKING]
@@ -230,6 +230,11 @@ def _priced(
         if bound is not None and bound.px > limit:
             limit, told = bound.px, bound.explanation
     return priced, limit, told
+
+
+def _least(work: Work, leg: TwapLeg, offers: list[Offer]) -> Decimal:
+    """The least that may ever be left over, by the leg's own lowest price: a price rule's moves with the market."""
+    return smallest_child(offers, leg.min_notional, leg.limit_px or work.log.state.spec.floor_px)
 
 
 def _too_few(work: Work, sight: _Sight) -> str:

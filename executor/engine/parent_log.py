@@ -13,12 +13,13 @@ from decimal import Decimal
 from adapters.clock import Clock
 from executor.domain.control import child_scopes, parent_scopes
 from executor.domain.events import ChildIntended, ChildResent, ParentEvent, SliceStarted
-from executor.domain.orders import Child
+from executor.domain.orders import Child, ParentStatus
 from executor.domain.parent import Parent
 from executor.domain.price_rules import Bound
 from executor.domain.reservation import Reservation
 from executor.engine.gate import Gate, taken
 from executor.engine.room import Rooms
+from executor.engine.stop import Stop
 from executor.errors import CapReached, ExecutorError, Held, InvariantBroken, Outdated, RecordBroken
 from executor.journal.journal import Journal
 from executor.journal.line import Line
@@ -192,10 +193,15 @@ class ParentLog:
         """What the caps leave now for orders of ``leg`` at these venues, each with the best price seen there."""
         return self.gate.rooms(leg, bids, now, self._journal.used)
 
-    def held(self, venue: str) -> str:
-        """The hold that binds orders at ``venue``, in words, as seen within the last moment; empty without one."""
-        hold = self._journal.people.hold(self.scopes(venue))
-        return "" if hold is None else str(hold)
+    def why_not(self, child: Child, stop: Stop) -> str:
+        """Why an order whose intent is written must not leave after all, now that its turn at the venue has come; empty
+        if it may. People's holds are as seen within the last moment."""
+        if (hold := self._journal.people.hold(self.scopes(child.venue))) is not None:
+            return str(hold)
+        if stop.requested() or self.state.status is ParentStatus.HALTED:
+            return "the run is ending"
+        over = self.gate.spans_are_over(child, self._clock.now())
+        return "it counts in spans of caps that are over" if over else ""
 
     def scopes(self, venue: str = "") -> tuple[str, ...]:
         """The scopes whose holds bind this parent order, or with ``venue`` its orders there."""

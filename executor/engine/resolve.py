@@ -199,7 +199,7 @@ class Resolver:
             if not await self._may_send_again(child, "the quote lives, and accepting it twice trades once"):
                 return False
             try:
-                with asking(partial(self._log.held, child.venue)):
+                with asking(partial(self._log.why_not, child, self._stop)):
                     fill = await venue.accept(quote, child.client_order_id)
             except VenueError as error:
                 # After a first send without answer even a refusal proves nothing about that first send.

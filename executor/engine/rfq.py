@@ -31,6 +31,7 @@ from executor.domain.plan import OtcLeg
 from executor.engine.child import outcome_of, recorded
 from executor.engine.desk import Desk
 from executor.engine.parent_log import ParentLog
+from executor.engine.stop import Stop
 from executor.errors import GuardHalts, NotNow, RuleRefused
 from executor.guards import floor
 from executor.guards.verdict import Action
@@ -40,11 +41,12 @@ from executor.strategy.quotes import Choice, LeftOut, choose, key, left_out
 class QuoteOrders:
     """Asks for quotes and accepts them, for one parent."""
 
-    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, patience: timedelta) -> None:
+    def __init__(self, log: ParentLog, desk: Desk, clock: Clock, patience: timedelta, stop: Stop) -> None:
         self._log = log
         self._desk = desk
         self._clock = clock
         self._patience = patience
+        self._stop = stop
 
     async def clip(
         self, number: int, leg: OtcLeg, piece: int, qty: Decimal, tops: list[Top], held: Collection[str] = ()
@@ -193,7 +195,7 @@ class QuoteOrders:
             await self._log.record(ChildNotSent(client_order_id=child.client_order_id, message=message))
             return
         try:
-            with asking(partial(self._log.held, child.venue)):
+            with asking(partial(self._log.why_not, child, self._stop)):
                 fill = await self._rfq(child.venue).accept(quote, child.client_order_id)
         except VenueError as error:
             await self._log.record(outcome_of(child.client_order_id, error))

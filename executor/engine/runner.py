@@ -170,16 +170,24 @@ class Runner:
         await self._desk.aclose()
 
     async def _over(self) -> bool:
-        """End a parent order whose plan was revoked or has expired, once nothing of it is open: what it has not sold is
-        free for another plan then."""
+        """End a parent order whose plan was revoked or has expired, once nothing of it is open and every venue that it
+        sold at has answered a last comparison: what it has not sold is free for another plan then."""
         state = self.log.state
         self._approval.reread()
         if state.created is None or state.open or not self._approval.over(self._clock.now()):
             return False
+        if state.routes:
+            await self._guarded(self._look_once_more())
         left = state.spec.qty - state.cum_qty
         reason = f"the plan is over: {self._approval.fault(self._clock.now())}"
         await self.log.record(ParentFinished(completed=left == 0, leaves_qty=left, reason=reason))
         return True
+
+    async def _look_once_more(self) -> None:
+        await self._desk.open(self._plan.asset, self._plan.quote_asset)
+        await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
+        await self._reconciler.run()
+        await self._compare_at_last()
 
     async def _refuse_rehearsal(self) -> None:
         """Raise ``NotApproved`` if stand-ins have approved the plan and a venue does not say that it is simulated."""

@@ -39,8 +39,8 @@ class Work:
         self.stop = stop
         self.controls = controls
         self.guards = guards
-        self.orders = ChildOrders(parent, desk, clock, tuning)
-        self.quotes = QuoteOrders(parent, desk, clock, tuning.quotes)
+        self.orders = ChildOrders(parent, desk, clock, tuning, stop)
+        self.quotes = QuoteOrders(parent, desk, clock, tuning.quotes, stop)
         self.resolver = Resolver(parent, desk, clock, tuning, stop, self.orders, self.quotes)
 
     @property

@@ -72,9 +72,9 @@ class MarketWatch:
             if fault != "no answer" and now - since >= limit:
                 return halt("book", f"the book of {name} cannot be traded on for {now - since}: {fault}")
         if self._last and self._unusable_since.keys() >= self._last.keys():
-            first = min(since for since, _ in self._unusable_since.values())
-            if now - first >= limit:
-                return halt("book", f"no venue shows a book that can be traded on for {now - first}")
+            last = max(since for since, _ in self._unusable_since.values())  # until then one of them could be used
+            if now - last >= limit:
+                return halt("book", f"no venue shows a book that can be traded on for {now - last}")
         return ALLOW
 
     def _disagreement(self, mids: Sequence[Decimal]) -> Verdict:

@@ -82,6 +82,10 @@ def _twap(plan: Plan, leg: TwapLeg, facts: Sequence[VenueFacts], best: Decimal) 
             f"caps: a slice of up to {each * (ONE + leg.size_jitter):.8f} is over what the venues take at once, "
             f"{plain(most)}; use at least {int(leg.qty * (ONE + leg.size_jitter) / most) + 1} slices"
         )
+    order_value = plan.caps.order_value if plan.caps is not None else None
+    lowest = min(max(offer.instrument.min_notional, leg.min_notional) for offer in offers)
+    if order_value is not None and order_value < lowest:
+        found.append(f"cap.order_value: {plain(order_value)} is under the least order, {plain(lowest)}")
     if not any(is_multiple(leg.qty, offer.instrument.step_size) for offer in offers):
         found.append(f"step: {plain(leg.qty)} is finer than the smallest step of every venue")
     return found

@@ -72,14 +72,15 @@ def largest_child(instrument: Instrument, px: Decimal) -> Decimal:
 
 
 def route(
-    due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, min_notional: Decimal
+    due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, least: Decimal
 ) -> list[Route] | NoRoute:
-    """Child orders that sell up to ``due`` of the ``leaves`` not yet ordered, none below ``limit_px``.
+    """Child orders that sell up to ``due`` of the ``leaves`` not yet ordered, none below ``limit_px``, none smaller
+    than ``least`` (:func:`smallest_child`, at the lowest price that the plan knows: what is left over now must be
+    sellable when the market has fallen).
 
     Whatever part of them fills, nothing is left, in the whole or in one venue's purse, that is too small to sell."""
     if not offers:
         return NoRoute("market", "no venue shows a usable book")
-    least = smallest_child(offers, min_notional, limit_px)
     parts, at_an_end = [], due >= leaves
     for offer in offers:
         stock = _stock(offer, leaves)
@@ -228,11 +229,10 @@ def _limit(instrument: Instrument, lowest: Decimal, limit_px: Decimal) -> Decima
 
 
 def resting(
-    due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, min_notional: Decimal
+    due: Decimal, leaves: Decimal, offers: Sequence[Offer], *, limit_px: Decimal, least: Decimal
 ) -> list[Route]:
-    """Passive orders for ``due``: at the best ask of each venue, the best net price first. They leave enough behind
-    that a partial fill never strands a remainder too small to sell."""
-    least = smallest_child(offers, min_notional, limit_px)
+    """Passive orders for ``due``: at the best ask of each venue, the best net price first. They leave ``least`` behind
+    so that a partial fill never strands a remainder too small to sell."""
     left = min(due, leaves - least)
     routes = []
     for offer in sorted(offers, key=_net_ask, reverse=True):

@@ -256,12 +256,18 @@ def test_html_of_the_edge_is_unknown():
     talk(act)
 
 
-def test_429_closes_the_adapter_for_the_time_told():
+@pytest.mark.parametrize(
+    ("told", "pause"),
+    [("7", 7), ("1800", 1800), *((odd, 60) for odd in ("1801", "1797225600", "1797225600000", "\u00b2", "soon"))],
+)
+def test_429_closes_the_adapter_for_the_time_told(told: str, pause: int) -> None:
+    """A time that nobody would believe is not believed: for as long nothing could be cancelled either."""
+
     async def act(osl, router):
-        router.post("/api/v4/order").respond(429, headers={"retry-after": "7"}, json={})
+        router.post("/api/v4/order").respond(429, headers={"retry-after": told.encode()}, json={})
         with pytest.raises(Throttled) as limited:
             await osl.place(ORDER)
-        assert limited.value.retry_after == timedelta(seconds=7)
+        assert limited.value.retry_after == timedelta(seconds=pause)
 
     talk(act)
 

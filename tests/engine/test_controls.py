@@ -8,6 +8,7 @@ from adapters.venue import NewOrder, OrderReport, Unknown, Venue
 from executor.domain.control import Hold, HoldAction
 from executor.domain.events import ChildResent, ChildResolved, ParentStopped, ParentWaiting
 from executor.engine.control import Controls
+from executor.engine.parent_log import ParentLog
 from executor.engine.runner import Runner
 from executor.errors import Held
 from executor.exit_codes import ExitCode
@@ -148,6 +149,7 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's own looks at the holds see nothing: what is left is the journal's transaction."""
     monkeypatch.setattr(Controls, "whole", lambda self, anew=False: None)
     monkeypatch.setattr(Controls, "venue", lambda self, name: None)
+    monkeypatch.setattr(ParentLog, "why_not", lambda self, child, stop: "")
 
 
 @pytest.mark.parametrize("scope", [*WHOLE, "venue"])

@@ -1,6 +1,7 @@
 """Price rules in a run: they bind every order, what they forbid is waited for and told, and the gate asks them again
 where the intent is written."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.candles import Candle
 from adapters.clock import LoopClock
+from adapters.venue import Book, Instrument, Level
 from executor.domain.case_events import BenchmarkRecorded, FloorRaised
 from executor.domain.events import ParentWaiting, QuotesAsked, WaitEscalated
 from executor.domain.ids import frozen_plan, plan_hash
@@ -308,3 +310,26 @@ async def test_without_the_register_the_affiliate_buys(monkeypatch: pytest.Monke
     monkeypatch.setattr(Gate, "refuse_affiliate", lambda self, name: None)
     alpha = venue()
     exact((await ran(alpha)).state, alpha)
+
+
+class Falling(ScriptedVenue):
+    """Its least order is worth 690; it bids for nearly all at 100000, later at 96000."""
+
+    async def instruments(self) -> dict[str, Instrument]:
+        found = await super().instruments()
+        return {name: dataclasses.replace(one, min_notional=D(690)) for name, one in found.items()}
+
+    async def book(self, symbol: str) -> Book:
+        self.reads += 1
+        early = self.clock.now() <= START + timedelta(seconds=10)
+        px, qty = (D(100_000), D("0.997")) if early else (D(96_000), D(50))
+        return Book(symbol, (Level(px, qty + D(self.reads) / 10**6),), (Level(px + 10, D(1)),), self.clock.now())
+
+
+@virtual
+async def test_what_is_left_over_can_be_sold_when_the_market_has_fallen() -> None:
+    """The band moves with the market: what is left for a last order is sized at the leg's own lowest price."""
+    alpha = Falling(LoopClock(START), free="5")
+    one = TWAP | {"slices": 1}
+    end = await ran(alpha, asked=plan(one, duration="20m", price_rules=[band()], guards={"fast_move_bps": "900"}))
+    exact(end.state, alpha)

@@ -26,13 +26,17 @@ from adapters.venue import (
 from executor.domain.case_events import PlanRevoked
 from executor.domain.events import ChildParked, ChildResent, ParentFinished
 from executor.domain.orders import ChildStatus, ParentStatus
+from executor.domain.plan import Plan
 from executor.engine.approval import case_stream, load_case
 from executor.engine.control import append_as_person
 from executor.engine.holdings import CaseCoins, sold_from_case
+from executor.engine.runner import Runner
 from executor.errors import GuardHalts, Held, TakenOver, VenueUnreachable
-from tests.engine.mocked import Bent, Stage, running
+from executor.journal.journal import Journal
+from tests.approved import approve
+from tests.engine.mocked import Bent, Stage, ended, running
 from tests.engine.mocked import plan as mocked_plan
-from tests.engine.rig import OTC, REST, START, TWAP, D, plan, ran, virtual
+from tests.engine.rig import OTC, REST, START, TWAP, D, MemoryStore, mandate, plan, ran, virtual
 from tests.engine.scripted_venue import ScriptedVenue, Step
 
 LOST = Unknown("alpha", "no answer")
@@ -253,3 +257,34 @@ async def test_who_was_too_late_to_begin_keeps_its_hands_off_the_coins(tmp_path:
     assert first.status is ParentStatus.COMPLETED
     assert isinstance(second, TakenOver)
     assert load_case(stage.journal(), "CASE-1").sold == {first.spec.plan_hash: D(1)}
+
+
+@virtual
+async def test_a_revoked_plan_ends_with_a_comparison_that_finds_what_it_has_sold() -> None:
+    """An order was held to be absent, its process was stopped, and it filled after all. The coins that it sold are not
+    free for another plan of the case."""
+    alpha = ScriptedVenue(
+        LoopClock(START),
+        free="5",
+        duplicates=DuplicateIds.NOT_DOCUMENTED,
+        script=[Step(error=LOST, late=timedelta(seconds=100))],
+    )
+    store, case, asked = MemoryStore(), mandate("1"), plan()
+    approve(store, case, asked, START)
+
+    def run(of: Plan) -> Runner:
+        journal = Journal(store, threaded=False)
+        return Runner(case, of, [alpha], journal, alpha.clock, observer=lambda line: None)
+
+    first = run(asked)
+    task = asyncio.create_task(ended(first))
+    await alpha.clock.sleep_until(START + timedelta(seconds=60))
+    first.stop.set()
+    await task
+    await alpha.clock.sleep_until(START + timedelta(minutes=10))
+    gone = PlanRevoked(plan_hash=first.digest, who="rehearsal-risk", why="a new price")
+    await append_as_person(Journal(store, threaded=False), case_stream("CASE-1"), "CASE-1", gone, alpha.clock)
+    state, fault = await ended(run(asked))
+    assert (fault, state.status) == (None, ParentStatus.ENDED)
+    assert state.cum_qty == alpha.sold == D("0.5")
+    assert store.used(["holding/CASE-1/BTC"]) == {"holding/CASE-1/BTC": D("0.5")}

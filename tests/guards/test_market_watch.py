@@ -56,7 +56,9 @@ def test_a_venue_that_does_not_answer_sits_out_and_all_of_them_halt() -> None:
     watch.look({"alpha": good, "beta": good}, at(0))
     assert watch.look({"alpha": None, "beta": good}, at(1))[1] is ALLOW
     assert watch.look({"alpha": None, "beta": good}, at(800))[1] is ALLOW
-    assert watch.look({"alpha": None, "beta": None}, at(801))[1].rule == "book"
+    for seconds in (801, 1400):  # until the last moment before that beta could be traded on
+        assert watch.look({"alpha": None, "beta": None}, at(seconds))[1] is ALLOW
+    assert watch.look({"alpha": None, "beta": None}, at(1401))[1].rule == "book"
 
 
 def test_venues_that_disagree_halt() -> None:

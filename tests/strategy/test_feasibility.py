@@ -118,6 +118,12 @@ def test_each_obstacle_is_named(said: str, asked: Plan, facts: VenueFacts) -> No
     assert any(said in each for each in found), found
 
 
+def test_a_cap_on_one_order_under_the_least_order_is_named() -> None:
+    asked = plan(caps={"order_value": "99.99"})
+    assert obstacles(asked, [FACTS]) == ["legs.0 (twap): cap.order_value: 99.99 is under the least order, 100"]
+    assert obstacles(plan(caps={"order_value": "100"}), [FACTS]) == []
+
+
 def test_all_obstacles_are_named_at_once() -> None:
     found = obstacles(plan(TWAP | {"slices": 1}, OTC | {"min_quotes": 2}, duration="2m"), [replace(FACTS, free={})])
     assert {"caps:", "quotes:", "window:", "balance:"} <= {word for each in found for word in each.split()}

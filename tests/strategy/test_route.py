@@ -92,7 +92,7 @@ def purse(one: Offer, leaves: Decimal) -> Decimal:
 def test_no_route_breaks_a_bound(asked: tuple[Decimal, Decimal, list[Offer]]) -> None:
     """Floor, leaves, purse, per-order caps, grids: whatever the books, each order keeps them all."""
     due, leaves, offers = asked
-    routes = route(due, leaves, offers, limit_px=LIMIT, min_notional=MIN_NOTIONAL)
+    routes = route(due, leaves, offers, limit_px=LIMIT, least=smallest_child(offers, MIN_NOTIONAL, LIMIT))
     if isinstance(routes, NoRoute):
         event(f"none: {routes.rule}")
         assert routes.reason
@@ -116,7 +116,7 @@ def test_no_route_breaks_a_bound(asked: tuple[Decimal, Decimal, list[Offer]]) ->
 def test_no_more_is_ordered_than_is_due(asked: tuple[Decimal, Decimal, list[Offer]]) -> None:
     """Only a purse too small to be sold in two orders is cleared ahead of its time; all else stays within the due."""
     due, leaves, offers = asked
-    routes = route(due, leaves, offers, limit_px=LIMIT, min_notional=MIN_NOTIONAL)
+    routes = route(due, leaves, offers, limit_px=LIMIT, least=smallest_child(offers, MIN_NOTIONAL, LIMIT))
     if isinstance(routes, NoRoute):
         return
     least = smallest_child(offers, MIN_NOTIONAL, LIMIT)
@@ -129,7 +129,7 @@ def test_no_more_is_ordered_than_is_due(asked: tuple[Decimal, Decimal, list[Offe
 def test_no_partial_fill_strands_a_remainder(asked: tuple[Decimal, Decimal, list[Offer]]) -> None:
     """What may fill in part leaves at least the smallest order, in the whole and in its venue's purse."""
     due, leaves, offers = asked
-    routes = route(due, leaves, offers, limit_px=LIMIT, min_notional=MIN_NOTIONAL)
+    routes = route(due, leaves, offers, limit_px=LIMIT, least=smallest_child(offers, MIN_NOTIONAL, LIMIT))
     if isinstance(routes, NoRoute):
         return
     least = smallest_child(offers, MIN_NOTIONAL, LIMIT)
@@ -150,7 +150,7 @@ def test_resting_orders_keep_the_bounds(asked: tuple[Decimal, Decimal, list[Offe
     due, leaves, offers = asked
     least = smallest_child(offers, MIN_NOTIONAL, LIMIT)
     by_venue = {each.venue: each for each in offers}
-    routes = resting(due, leaves, offers, limit_px=LIMIT, min_notional=MIN_NOTIONAL)
+    routes = resting(due, leaves, offers, limit_px=LIMIT, least=smallest_child(offers, MIN_NOTIONAL, LIMIT))
     total = sum((each.qty for each in routes), D(0))
     assert total <= due
     assert not routes or leaves - total >= least
@@ -168,7 +168,7 @@ def test_resting_orders_keep_the_bounds(asked: tuple[Decimal, Decimal, list[Offe
 
 
 def taken(due: str, leaves: str, *offers: Offer, limit: Decimal = LIMIT) -> list[Route] | NoRoute:
-    return route(D(due), D(leaves), offers, limit_px=limit, min_notional=MIN_NOTIONAL)
+    return route(D(due), D(leaves), offers, limit_px=limit, least=smallest_child(offers, MIN_NOTIONAL, limit))
 
 
 def test_the_best_price_after_the_fee_is_taken_first() -> None:
@@ -238,5 +238,11 @@ def test_resting_takes_the_better_ask_and_respects_the_band() -> None:
     alpha = offer("alpha", "20", [("99000", "1")], [("100000", "1")])
     beta = offer("beta", "20", [("99000", "1")], [("100500", "1")])
     banded = offer("gamma", "20", [("99000", "1")], [("101000", "1")], max_px=D(100_900))
-    found = resting(D(2), D(20), [alpha, beta, banded], limit_px=LIMIT, min_notional=MIN_NOTIONAL)
+    found = resting(
+        D(2),
+        D(20),
+        [alpha, beta, banded],
+        limit_px=LIMIT,
+        least=smallest_child([alpha, beta, banded], MIN_NOTIONAL, LIMIT),
+    )
     assert found == [Route("beta", D(2), D(100_500), TimeInForce.GTC)]
