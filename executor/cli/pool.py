@@ -100,22 +100,22 @@ def allocate(case_id: str, who: str, journal: Place | None, as_json: bool) -> No
                 shared = allocation(read_books(opened, case_id), who)
             except ValueError as error:
                 raise InputRefused(str(error)) from None
-            event, done = shared, _finished(opened, case_id)
+            event = shared
 
             def judged(office: Office) -> str:
-                return refuse_allocation(office.case, office.books, event, done)
+                return refuse_allocation(office.case, office.books, event, _finished(opened, case_id))
 
             source = await carry_out(opened, case_id, event, judged, SystemClock())
         pool_made = formed(read_books(opened, case_id))
         pooled = {} if pool_made is None else pool_made.shares
         for share in shared.shares:
-            if not _received(opened, share.case_id, source):
+            if not _received(source, read_office(opened, share.case_id)):
                 gone = add(share.qty, coin_fees(share, shared.asset))
                 unsold = max(add(pooled[share.case_id], -gone), ZERO)
                 got = ShareReceived(
                     pool=case_id, source=source, asset=shared.asset, share=share, unsold=unsold, who=who
                 )
-                await carry_out(opened, share.case_id, got, lambda _office: "", SystemClock())
+                await carry_out(opened, share.case_id, got, partial(_refuse_receiving, source), SystemClock())
         return shared
 
     shared = with_journal(journal, act)
@@ -151,6 +151,10 @@ def _finished(opened: Journal, case_id: str) -> bool:
     return parents == {line.stream for line in lines if isinstance(line.event, ParentFinished)}
 
 
-def _received(opened: Journal, member: str, source: str) -> bool:
-    books = read_office(opened, member).books
-    return any(isinstance(e.event, ShareReceived) and e.event.source == source for e in books.entries.values())
+def _received(source: str, office: Office) -> bool:
+    entries = office.books.entries.values()
+    return any(isinstance(each.event, ShareReceived) and each.event.source == source for each in entries)
+
+
+def _refuse_receiving(source: str, office: Office) -> str:
+    return f"its share of {source} was received meanwhile; nothing was done twice" if _received(source, office) else ""

@@ -21,7 +21,7 @@ from executor.domain.statement import CONTRACT_NOTE, HONG_KONG, STATEMENT
 from executor.errors import InputRefused, NotReconciled
 from executor.journal.journal import Journal
 from executor.journal.open import Place
-from executor.settlement.acts import Office, carry_out, read_books
+from executor.settlement.acts import Office, carry_out, read_books, read_office
 from executor.settlement.statement_file import statements
 
 
@@ -106,7 +106,10 @@ def import_paper(
     events = statements(content, file.name, named, venue=venue, paper=paper, who=who)
 
     async def act(opened: Journal) -> None:
-        for event in events:
+        office = read_office(opened, case_id)
+        # Of a long file that was interrupted what is missing is added; a whole one is refused.
+        missing = [event for event in events if not _imported(event, office)]
+        for event in missing or events:
             await carry_out(opened, case_id, event, partial(_refuse, event), SystemClock())
 
     with_journal(journal, act)
@@ -115,11 +118,18 @@ def import_paper(
     click.echo(json.dumps(values) if as_json else f"{rows} trades of {venue} imported; SHA-256 {events[0].sha256}")
 
 
-def _refuse(event: StatementImported, office: Office) -> str:
+def _imported(event: StatementImported, office: Office) -> str:
+    """The reference of these rows in the record; empty if they are not there."""
     for entry in office.books.standing():
         paper = entry.event
         if isinstance(paper, StatementImported) and (paper.sha256, paper.first_row) == (event.sha256, event.first_row):
-            return f"exactly this file is imported already, as {entry.ref}"
+            return entry.ref
+    return ""
+
+
+def _refuse(event: StatementImported, office: Office) -> str:
+    if ref := _imported(event, office):
+        return f"exactly this file is imported already, as {ref}"
     return refuse_settler(office.case, event.who)
 
 

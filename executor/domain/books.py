@@ -168,6 +168,13 @@ def cover_facts(ledger: Ledger) -> CoverFacts:
     )
 
 
+def not_yet_there(ledger: Ledger) -> Iterator[Posting]:
+    """Every account on which coins are held or money is on its way, and what stands on it."""
+    for posting in ledger.trial_balance():
+        if posting.account in (*_COINS, *_MONEY) or posting.account.startswith(accounts.VENUE_CASH):
+            yield posting
+
+
 def _total(ledger: Ledger, names: tuple[str, ...]) -> dict[str, Decimal]:
     total: dict[str, Decimal] = {}
     for name in names:

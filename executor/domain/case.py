@@ -32,7 +32,7 @@ from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
 from executor.domain.postings import coin_fees
 from executor.domain.preferences import PREFER_QUOTE, refuse_preference
-from executor.domain.settlement_events import CoinsPooled, ShareReceived
+from executor.domain.settlement_events import CoinsPooled, PoolAllocated, ShareReceived
 from executor.domain.signing import approval_message, floor_message, limit_message, verified
 from executor.errors import InvariantBroken
 
@@ -49,6 +49,7 @@ class HoldingState(StrEnum):
     FEES = "fees"  # kept by a venue that takes its fee in coins
     RECALLED = "recalled"  # on its way back
     RETURNED = "returned"
+    ALLOCATED = "allocated"  # a pool has given them back to its member cases
 
 
 # From each state, where coins may go, and what must show it.
@@ -83,7 +84,7 @@ class Case:
         self.benchmarks: list[dict[str, Any]] = []  # the records of averages, in the order in which they came
         self.changes = Changes(case_id)
         self._authorised: dict[str, str] | None = None  # person to role, as the mandate names them
-        self._on_the_way: set[str] = set()  # transactions of coins sent to a venue
+        self._on_the_way: dict[tuple[str, str], Decimal] = {}  # by asset and transaction, what was sent to a venue
         self._arrived: set[tuple[str, str]] = set()  # asset and transaction of coins that a venue has credited
 
     # --- the fold -------------------------------------------------------------------------------------------------
@@ -111,6 +112,9 @@ class Case:
                 self._shift(event.asset, event.share.qty, HoldingState.RESERVED, HoldingState.SOLD)
                 self._shift(event.asset, coin_fees(event.share, event.asset), HoldingState.RESERVED, HoldingState.FEES)
                 self._shift(event.asset, event.unsold, HoldingState.RESERVED, HoldingState.CREDITED)
+            case PoolAllocated():
+                for state, qty in event.unsold.items():
+                    self._shift(event.asset, qty, HoldingState(state), HoldingState.ALLOCATED)
             case PlanFrozen():
                 self._fail(self._refuse_frozen(event))
                 self.plans[event.plan_hash] = FrozenPlan(event.plan_hash, event.frozen, event.drafter, event.expires_at)
@@ -152,10 +156,12 @@ class Case:
         left, reached = HoldingState(event.from_state), HoldingState(event.to_state)
         self._shift(event.asset, event.qty, left, reached)
         transaction, plan = event.evidence.get("transaction", ""), event.evidence.get("plan", "")
+        sent = (event.asset, transaction)
         if reached is HoldingState.IN_TRANSIT:
-            self._on_the_way.add(transaction)
+            self._on_the_way[sent] = add(self._on_the_way.get(sent, ZERO), event.qty)
         elif reached is HoldingState.CREDITED and left is HoldingState.IN_TRANSIT:
-            self._arrived.add((event.asset, transaction))
+            self._on_the_way[sent] = add(self._on_the_way.get(sent, ZERO), -event.qty)
+            self._arrived.add(sent)
         elif reached is HoldingState.RECALLED:
             self.changes.recalled(event.evidence.get("recall_order", ""), event.qty)
         if HoldingState.RESERVED in (left, reached):
@@ -225,10 +231,14 @@ class Case:
         """Why the evidence, all kinds of which are there, does not show this move; empty if it does."""
         if reached is HoldingState.IN_TRANSIT:
             tested = {transaction for asset, transaction in self._arrived if asset == move.asset}
+            if (move.asset, move.evidence["transaction"]) in self._on_the_way:
+                return f"transaction {move.evidence['transaction']} has carried coins of this case already"
             return refuse_transfer(move, self.holdings[move.asset][left], tested)
-        credit = left is HoldingState.IN_TRANSIT and reached is HoldingState.CREDITED
-        if credit and move.evidence["transaction"] not in self._on_the_way:
-            return f"no coins are on the way by transaction {move.evidence['transaction']}"
+        if left is HoldingState.IN_TRANSIT and reached is HoldingState.CREDITED:
+            transaction = move.evidence["transaction"]
+            coming = self._on_the_way.get((move.asset, transaction), ZERO)
+            if move.qty > coming:
+                return f"{plain(coming)} {move.asset} are on the way by transaction {transaction}"
         if reached is HoldingState.RECALLED:
             return self.changes.refuse_recall(move.evidence["recall_order"], move.asset, move.qty, self.roles, people)
         plan = move.evidence.get("plan", "")

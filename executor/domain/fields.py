@@ -5,17 +5,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from executor.domain.money import parse_amount
+from executor.domain.money import bounded, parse_amount
 
 
 def exact(value: Any) -> Decimal:
     """An exact number: TOML is read with decimals kept; a float from elsewhere has lost its digits and is refused."""
     if isinstance(value, Decimal):
-        return value
+        return bounded(value) if value.is_finite() else value
     if isinstance(value, float):
         raise ValueError('write the number in quotes, for example "500.5": a bare 500.5 is not exact')  # noqa: TRY004
     if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
+        return bounded(Decimal(value))
     if not isinstance(value, str):
         raise ValueError('write a decimal number in quotes, for example "500"')  # noqa: TRY004
     return parse_amount(value)

@@ -5,21 +5,33 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 ZERO = Decimal(0)
 ONE = Decimal(1)
 BPS = Decimal(10_000)
+_BEFORE, _BEHIND = 18, 20  # digits around the point: more than there is of any coin, finer than any smallest unit
 
 # Wide enough for any holding in its smallest unit times any price; an operation that would round raises ``Inexact``.
 EXACT = Context(prec=76, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_SMALLEST = Decimal(1).scaleb(-_BEHIND)
+_WIDE = Context(prec=_BEFORE + _BEHIND, traps=[DivisionByZero, Overflow])  # what does not fit becomes no number
 # For ratios shown to people, which need not end.
 RATIO = Context(prec=34, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
 def parse_amount(text: str) -> Decimal:
-    """The exact number written in ``text``. Raises ``ValueError`` for anything that is not a finite decimal number."""
+    """The exact number written in ``text``. Raises ``ValueError`` for anything that is not a finite decimal number, and
+    for one that no holding has."""
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"'{text}' is not a decimal number") from None
-    if not value.is_finite():
-        raise ValueError(f"'{text}' is not a finite number")
+        raise ValueError(f"'{text:.40}' is not a decimal number") from None
+    if "_" in text or not value.is_finite():
+        raise ValueError(f"'{text:.40}' is not a finite number in plain digits")
+    return bounded(value)
+
+
+def bounded(value: Decimal) -> Decimal:
+    """``value``, if it has no more digits than any amount here can have, so that the product of two is exact. Raises
+    ``ValueError``."""
+    if value.adjusted() >= _BEFORE or value != value.quantize(_SMALLEST, context=_WIDE):
+        raise ValueError(f"{value!s:.40} has more than {_BEFORE} digits before the point or {_BEHIND} behind it")
     return value
 
 

@@ -138,6 +138,9 @@ def coin_papers(ref: str, event: Any) -> list[Paper]:
         return [] if way is None else [_coins(ref, event.asset, event.qty, way)]
     if isinstance(event, CoinsPooled):
         return [_coins(ref, event.asset, event.qty, ("reserved", 1, 1))]
+    if isinstance(event, PoolAllocated):
+        steps = {"accepted": "inventory", "credited": "credited"}
+        return [_coins(ref, event.asset, qty, (steps[state], 0, -1)) for state, qty in event.unsold.items()]
     if isinstance(event, ShareReceived):
         gone = add(event.share.qty, coin_fees(event.share, event.asset))
         sold, back = (gone, ("sold", 1, 1)), (event.unsold, ("reserved", -1, -1))

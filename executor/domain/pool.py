@@ -1,9 +1,9 @@
 """Pooled sales: several cases sell together, and each gets its part by largest remainder, nothing lost.
 
 The shares are fixed before the first sale. When the sale is over, each total is shared out in proportion to them by
-the rule of :mod:`executor.domain.allocation`: the coins sold; and at each venue price times quantity, each fee, and the
-cash in whole units that a bank can pay (what lies below goes to the largest share). The rounding of a case is what is
-left between these. All cases thus sell at one average price.
+the rule of :mod:`executor.domain.allocation`: the coins sold, in units no coarser than 10**-8; and at each venue price
+times quantity, each fee, and the cash in whole units that a bank can pay (what lies below goes to the largest share).
+The rounding of a case is what is left between these. All cases thus sell at one average price.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,19 @@ from decimal import Decimal
 from executor.domain import ledger as accounts
 from executor.domain.allocation import finest, largest_remainder
 from executor.domain.books import Books
-from executor.domain.case import Case
+from executor.domain.case import Case, HoldingState
 from executor.domain.currency import UNITS
 from executor.domain.events import FillRecorded, ParentCreated
 from executor.domain.ledger import Posting
 from executor.domain.money import EXACT, ZERO, add, plain
 from executor.domain.people import People
+from executor.domain.postings import HOLDING_ACCOUNTS
 from executor.domain.settlement import refuse_second, refuse_settler
 from executor.domain.settlement_events import CoinsPooled, FeeShare, PoolAllocated, PoolFormed, PoolShare
+
+_COIN = Decimal("1E-8")  # shares are in no coarser unit, however the amounts are written
+_GIVEN_BACK = (HoldingState.ACCEPTED, HoldingState.CREDITED)
+_GONE = (HoldingState.SOLD, HoldingState.FEES)
 
 Totals = dict[tuple[str, str], Decimal]  # by venue and currency
 
@@ -59,6 +64,16 @@ def refuse_allocation(case: Case, books: Books, event: PoolAllocated, finished: 
         return "the pooled sale is shared out already"
     if not finished:
         return "a parent order of the pool is not finished; what is sold is shared out once, at the end"
+    if event != allocation(books, event.who):
+        return "the pool has sold or moved coins meanwhile; run it again"
+    elsewhere = {
+        state.value: qty
+        for state, qty in case.holdings[event.asset].items()
+        if qty and state not in (*_GIVEN_BACK, *_GONE)
+    }
+    if elsewhere:
+        where = ", ".join(f"{plain(qty)} {event.asset} {state}" for state, qty in elsewhere.items())
+        return f"the pool still has {where}: what is on its way or promised cannot be given back yet"
     return refuse_settler(case, event.who)
 
 
@@ -78,7 +93,7 @@ def allocation(books: Books, who: str) -> PoolAllocated:
             continue
         for posting in entry.postings:
             qty = add(qty, _take(posting, market, venue, gross, rounding, fees))
-    coins = largest_remainder(qty, pool.shares, finest(qty, *pool.shares.values()))
+    coins = largest_remainder(qty, pool.shares, min(finest(qty, *pool.shares.values()), _COIN))
     worth, kept = _shared(gross, pool.shares), _shared(fees, pool.shares)
     _keep_coins(kept, fees, coins, pool)
     cash = _cash(gross, rounding, fees, pool)
@@ -89,7 +104,9 @@ def allocation(books: Books, who: str) -> PoolAllocated:
         parts = [_listed(each) for each in (mine[0], left, mine[1])]
         share = PoolShare(case_id=case_id, qty=coins[case_id], gross=parts[0], rounding=parts[1], fees=parts[2])
         shares.append(share)
-    return PoolAllocated(asset=pool.asset, shares=shares, who=who)
+    there = {state.value: books.ledger.balance(HOLDING_ACCOUNTS[state], pool.asset) for state in _GIVEN_BACK}
+    unsold = {state: qty for state, qty in there.items() if qty}
+    return PoolAllocated(asset=pool.asset, shares=shares, who=who, unsold=unsold)
 
 
 def _take(
@@ -109,7 +126,7 @@ def _shared(totals: Totals, shares: Mapping[str, Decimal]) -> dict[str, Totals]:
     """Each total shared out in its own finest unit, but no coarser than 10**-8."""
     found: dict[str, Totals] = {case_id: {} for case_id in shares}
     for key, total in totals.items():
-        for case_id, part in largest_remainder(total, shares, min(finest(total), Decimal("1E-8"))).items():
+        for case_id, part in largest_remainder(total, shares, min(finest(total), _COIN)).items():
             found[case_id][key] = part
     return found
 
@@ -122,7 +139,7 @@ def _keep_coins(kept: dict[str, Totals], fees: Totals, coins: Mapping[str, Decim
         if key[1] != pool.asset or total > sum(room.values(), ZERO):
             continue  # no coins, or more than the pool has: then the reconciliation shows it
         able = {case_id: left for case_id, left in room.items() if left > 0}
-        parts = largest_remainder(total, able, finest(total, *able.values()))
+        parts = largest_remainder(total, able, min(finest(total, *able.values()), _COIN))
         for case_id in room:
             kept[case_id][key] = parts.get(case_id, ZERO)
             room[case_id] = EXACT.subtract(room[case_id], kept[case_id][key])

@@ -170,16 +170,17 @@ def share_received(event: ShareReceived) -> list[Posting]:
 
 
 def pool_allocated(event: PoolAllocated) -> list[Posting]:
-    """The pool hands its cash to the member cases."""
+    """The pool hands its cash and what it has not sold to the member cases."""
     cash: dict[tuple[str, str], Decimal] = {}
     for share in event.shares:
         for key, amount in share_cash(share, event.asset).items():
             cash[key] = add(cash.get(key, ZERO), amount)
-    return [
-        posting
-        for (venue, currency), amount in sorted(cash.items())
-        for posting in moved(accounts.VENUE_CASH + venue, accounts.ALLOCATED, currency, amount)
-    ]
+    postings: list[Posting] = []
+    for state, qty in event.unsold.items():
+        postings += moved(HOLDING_ACCOUNTS[state], accounts.ALLOCATED, event.asset, qty)
+    for (venue, currency), amount in sorted(cash.items()):
+        postings += moved(accounts.VENUE_CASH + venue, accounts.ALLOCATED, currency, amount)
+    return postings
 
 
 def coin_fees(share: PoolShare, asset: str) -> Decimal:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from executor.domain import ledger as accounts
-from executor.domain.books import Books, cover_facts
+from executor.domain.books import Books, not_yet_there
 from executor.domain.canonical import digest
 from executor.domain.case import Case
 from executor.domain.case_events import CaseOpened, HoldingMoved
@@ -182,14 +182,13 @@ def _refuse_release(books: Books, event: DepositReleased) -> str:
     entry = books.entries.get(event.receipt)
     if entry is None or not isinstance(entry.event, ReceiptRecorded) or event.receipt in books.corrected:
         return f"{event.receipt} is no receipt of police or court in the record; `executor settlement receipt` first"
-    facts = cover_facts(books.ledger)
-    held = facts.deposit.get(event.currency, ZERO)
+    held = books.ledger.balance(accounts.DEPOSIT_HELD, event.currency)
     if event.amount != held:
         return f"the deposit is {plain(held)} {event.currency} and is released whole"
-    left = {**facts.coins, **facts.proceeds}
+    # Account by account: what is too much on one and too little on another is not nothing.
+    left = [f"{plain(amount)} {currency} ({account})" for account, currency, amount in not_yet_there(books.ledger)]
     if left:
-        what = ", ".join(f"{plain(amount)} {currency}" for currency, amount in sorted(left.items()))
-        return f"the deposit still stands for {what} that are held or on their way"
+        return f"the deposit still stands for {', '.join(left)} that are held or on their way"
     received, credited = _received(books)
     pooled = any(isinstance(entry.event, PoolFormed) for entry in books.standing())  # its members are credited, not it
     if received != credited and not pooled:

@@ -216,11 +216,13 @@ class PoolShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PoolAllocated(Event, frozen=True, kw_only=True):
-    """The pooled sale was shared out by largest remainder; stands in the pool's stream and covers every share."""
+    """The pooled sale was shared out by largest remainder; stands in the pool's stream and covers every share.
+    The ``unsold`` coins, by the state that they are in, are its members' again (an older record does not say so)."""
 
     asset: str
     shares: list[PoolShare]
     who: str
+    unsold: dict[str, Decimal] = msgspec.field(default_factory=dict)
 
 
 class ShareReceived(Event, frozen=True, kw_only=True):

@@ -6,7 +6,15 @@ from importlib.resources import files
 from typing import Any
 
 from executor.domain.money import ZERO, add
-from executor.domain.settlement_events import CaseAccountCredited, DepositPosted, DepositReleased, ProceedsDelivered
+from executor.domain.postings import share_cash
+from executor.domain.settlement_events import (
+    CaseAccountCredited,
+    DepositPosted,
+    DepositReleased,
+    LedgerCorrected,
+    ProceedsDelivered,
+    ShareReceived,
+)
 from executor.report import page
 from executor.report.blocks import Block, Chart, Code, Section, Table, facts
 from executor.report.casefile import CaseFile
@@ -75,17 +83,29 @@ def summary(case: CaseFile, words: Words) -> Table:
 
 
 def _money(case: CaseFile, words: Words) -> list[tuple[str, str]]:
-    rows = []
+    rows: list[tuple[str, str]] = []
     events = [entry.event for entry in case.books.standing()]
+    for event in events:
+        if isinstance(event, LedgerCorrected):
+            # What was sold is told by the record of the sale; the books below have what two people put right.
+            entry = words("row.corrected_entry", entry=event.reverses, why=event.why)
+            rows.append((words("row.corrected"), entry))
+        elif isinstance(event, ShareReceived):
+            brought = share_cash(event.share, event.asset)
+            cash = [words.money(amount, currency) for (_, currency), amount in brought.items()]
+            parts = [qty(event.share.qty, event.asset), *cash]
+            rows.append((words("row.pool_share", pool=event.pool), words.listed(parts)))
     for event in events:
         if isinstance(event, CaseAccountCredited):
             rows.append((words("row.credited"), words.money(event.net, event.currency)))
         elif isinstance(event, ProceedsDelivered):
             text = words.aside(words.money(event.amount, event.currency), words.term("delivered", event.to))
             rows.append((words("row.delivered"), text))
-    for event in events:
+    for number, event in enumerate(events):
         if isinstance(event, DepositPosted):
-            gone = any(isinstance(each, DepositReleased) for each in events)
+            gone = any(
+                isinstance(each, DepositReleased) and each.currency == event.currency for each in events[number:]
+            )
             text = words.aside(words.money(event.amount, event.currency), words("row.released" if gone else "row.held"))
             rows.append((words("row.deposit"), text))
     if case.verdict is not None:

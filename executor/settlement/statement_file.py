@@ -20,6 +20,7 @@ from executor.errors import InputRefused
 COLUMNS = ("trade_id", "qty", "px", "notional", "fee", "fee_asset", "at")
 NOTE = "note"
 ROWS_AN_EVENT = 500  # a line of the record stays short enough to be read
+_FIRST_YEAR, _LAST_YEAR = 2009, 2999
 
 
 def statements(
@@ -78,9 +79,9 @@ def _row(cells: Mapping[str, str], where: str) -> StatementRow:
         raise InputRefused(f"{where}: {empty[0]} is empty; a missing figure is not zero, write 0 if it is")
     return StatementRow(
         trade_id=cells["trade_id"],
-        qty=_amount(cells["qty"], where, "qty"),
-        px=_amount(cells["px"], where, "px"),
-        notional=_amount(cells["notional"], where, "notional"),
+        qty=_above_zero(cells["qty"], where, "qty"),
+        px=_above_zero(cells["px"], where, "px"),
+        notional=_above_zero(cells["notional"], where, "notional"),
         fee=_amount(cells["fee"], where, "fee"),
         fee_asset=cells["fee_asset"],
         at=_time(cells["at"], where),
@@ -95,6 +96,13 @@ def _amount(text: str, where: str, column: str) -> Decimal:
         raise InputRefused(f"{where}: {column}: {error}; no thousands separators, a point before decimals") from None
 
 
+def _above_zero(text: str, where: str, column: str) -> Decimal:
+    value = _amount(text, where, column)
+    if value <= 0:
+        raise InputRefused(f"{where}: {column}: {text} is not above zero; a trade that was taken back has no row")
+    return value
+
+
 def _time(text: str, where: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
@@ -102,4 +110,6 @@ def _time(text: str, where: str) -> datetime:
         raise InputRefused(f"{where}: at: '{text}' is no ISO 8601 time") from None
     if at.tzinfo is None:
         raise InputRefused(f"{where}: at: '{text}' names no zone; write +08:00 for Hong Kong, Z for UTC")
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise InputRefused(f"{where}: at: '{text}' is in no year of a trade")
     return at.astimezone(UTC)

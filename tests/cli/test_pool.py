@@ -8,6 +8,7 @@ import pytest
 from executor.exit_codes import ExitCode
 from tests.cli.commands import call, objects
 from tests.cli.treasury import D, Treasury, two_fills
+from tests.domain.events_made import filled
 
 MEMBERS = {"A-1": "3.33333333", "B-2": "3.33333333", "C-3": "3.33333334"}
 
@@ -89,8 +90,37 @@ def test_nothing_is_shared_out_of_a_sale_after_the_fact_or_unfinished(office: Tr
     office.refused("before the first sale", *form(office))
 
 
-def test_a_pool_that_sold_nothing_gives_the_coins_back(office: Treasury) -> None:
+@pytest.mark.parametrize("credited", [False, True])
+def test_a_pool_that_sold_nothing_gives_the_coins_back(credited: bool, office: Treasury) -> None:
+    """They are its members' again and no longer its own: nobody can sell or recall them twice."""
     office.done(*form(office))
+    if credited:
+        office.credits("POOL", "10")
     office.done(*ALLOCATE)
     assert '"credited": "3.33333333"' in office.done("mandate", "show", "A-1")
     assert balance(office, "A-1")["venue_asset", "BTC"] == D("3.33333333")
+    assert balance(office, "POOL") == {("allocated", "BTC"): D(10), ("entrusted", "BTC"): D(-10)}
+    recall = ("mandate", "recall", "POOL", "BTC", "1", "--to", "wallet", "--who", "op", "--why", "w")
+    office.refused("0 are credited", *recall)
+
+
+def test_what_a_pool_has_not_sold_is_its_members_again(office: Treasury) -> None:
+    """Five of ten are sold: each member has its half sold and its half back, to the last unit of a coin."""
+    office.done(*form(office))
+    office.sells("POOL", "5", [filled(1, "t1", "5", "95000", venue="osl", fee=D(0))], also="5")
+    office.done(*ALLOCATE)
+    members = [balance(office, case) for case in MEMBERS]
+    assert [each["sold", "BTC"] for each in members] == [D("1.66666667"), D("1.66666666"), D("1.66666667")]
+    assert [each["venue_asset", "BTC"] for each in members] == [D("1.66666666"), D("1.66666667"), D("1.66666667")]
+    assert balance(office, "POOL")["allocated", "BTC"] == D(5)
+    lines = {
+        row["line"]: row["status"]
+        for row in objects(call("reconcile", "check", "POOL", "--json", *office.journal).stdout)
+    }
+    assert [lines[name] for name in ("credited", "reserved", "sold", "fills")] == ["ok"] * 4
+
+
+def test_coins_that_the_pool_has_promised_cannot_be_given_back(office: Treasury) -> None:
+    office.done(*form(office))
+    office.promises("POOL", "10", "4")
+    office.refused("the pool still has 4 BTC reserved", *ALLOCATE)

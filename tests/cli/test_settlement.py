@@ -10,6 +10,7 @@ import pytest
 
 from executor.domain.case_events import HoldingMoved
 from executor.exit_codes import ExitCode
+from executor.settlement.statement_file import statements
 from tests.cli.commands import call, objects
 from tests.cli.treasury import Treasury, two_fills
 
@@ -131,7 +132,9 @@ def test_the_deposit_is_released_only_on_a_receipt_that_covers_everything(office
     cny = ("--currency", "CNY", "--amount", "1", "--evidence", "receipt=0", "--who", "se")
     office.done("settlement", "receipt", CASE, "--by", "court", *cny)
     early = objects(office.done("settlement", "show", CASE, "--json"))[-2]["refs"][0]
-    office.refused("949988.055 USD that are held or on their way", *release(office, early))
+    office.refused(
+        "379987.995 USD (venue_cash:hashkey), 570000.06 USD (venue_cash:osl) that are held", *release(office, early)
+    )
     for name in ("withdrawal", "bank", "safe", "conversion", "case_account"):
         for words in all_steps[name]:
             office.done(*words)
@@ -145,6 +148,19 @@ def test_the_deposit_is_released_only_on_a_receipt_that_covers_everything(office
     office.refused("released whole", *(word if word != "7000000" else "1" for word in release(office, receipt)))
     office.done(*release(office, receipt))
     office.refused("recorded already", *release(office, receipt))
+
+
+def test_too_much_here_and_too_little_there_is_not_nothing(office: Treasury) -> None:
+    """100,000 USD still lie at a venue, and a figure too large at the bank makes up for them in the sum."""
+    all_steps = steps(office)
+    first, *others = all_steps["withdrawal"]
+    stays = {"all": "470000.06", "569990.06": "469990.06"}
+    all_steps["withdrawal"] = [tuple(stays.get(str(word), word) for word in first), *others]
+    for commands in all_steps.values():
+        for words in commands:
+            office.done(*words)
+    left = "-100000 USD (cash_in_transit), 100000 USD (venue_cash:osl)"
+    office.refused(f"the deposit still stands for {left}", *release(office, receipt_of(office)))
 
 
 def test_where_every_coin_went_back_a_receipt_for_the_coins_releases_the_deposit(tmp_path: Path) -> None:
@@ -261,9 +277,28 @@ def test_the_queue_holds_what_does_not_match_until_it_does(office: Treasury) -> 
     assert "trade_id" not in office.done("reconcile", "queue", CASE)
 
 
+def test_an_import_that_was_interrupted_is_finished_by_running_it_again(office: Treasury) -> None:
+    papers = office.notes("osl", two_fills())
+    head, row = papers.read_text().splitlines()
+    papers.write_text("\n".join([head, *(row.replace("o1", f"o{number}") for number in range(1, 1201))]) + "\n")
+    parts = statements(papers.read_bytes(), papers.name, {}, venue="osl", paper="statement", who="se")
+    assert len(parts) > 1
+    office.write(CASE, f"case/{CASE}", parts[:1])
+    load = ("reconcile", "import", CASE, papers, "--venue", "osl", "--paper", "statement", "--who", "se")
+    office.done(*load)
+    with sqlite3.connect(office.journal[1]) as kept:
+        assert kept.execute("SELECT count(*) FROM events WHERE kind = 'StatementImported'").fetchone() == (len(parts),)
+    office.refused("is imported already", *load)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
+        (",6,", ",0,", "qty: 0 is not above zero"),
+        ("95000.01", "-5", "px: -5 is not above zero"),
+        ("95000.01", "9E73", "has more than 18 digits"),
+        ("95000.01", "95_000", "in plain digits"),
+        ("2026-03-05", "9999-12-31", "in no year of a trade"),
         ("notional", "value", "column notional is missing"),
         ("95000.01", "95,000.01", "no thousands separators"),
         (",0,USD", ",,USD", "fee is empty; a missing figure is not zero"),

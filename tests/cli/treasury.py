@@ -110,16 +110,24 @@ class Treasury:
         ]
         self.write(case, f"case/{case}", moves)
 
-    def sells(self, case: str, qty: str, fills: Sequence[FillRecorded], parent: str = "abcdefghij") -> None:
-        """Coins of the case are credited, reserved and sold with these fills."""
-        frozen = frozen_plan(case, {"asset": "BTC", "qty": qty})
+    def promises(self, case: str, qty: str, reserved: str) -> str:
+        """Coins of the case are credited, and so many of them reserved for a plan. Returns the plan."""
+        frozen = frozen_plan(case, {"asset": "BTC", "qty": reserved})
         plan = plan_hash(frozen)
         self.credits(case, qty)
         moves = [
             PlanFrozen(plan_hash=plan, frozen=frozen, drafter="op", expires_at=AT),
-            _move(qty, "credited", "reserved", plan),
-            _move(qty, "reserved", "sold", plan),
+            _move(reserved, "credited", "reserved", plan),
         ]
+        self.write(case, f"case/{case}", moves)
+        return plan
+
+    def sells(
+        self, case: str, qty: str, fills: Sequence[FillRecorded], parent: str = "abcdefghij", also: str = "0"
+    ) -> None:
+        """Coins of the case are credited, reserved and sold with these fills; ``also`` so many are credited only."""
+        plan = self.promises(case, str(D(qty) + D(also)), qty)
+        moves = [_move(qty, "reserved", "sold", plan)]
         children = {fill.client_order_id: fill.qty for fill in fills}
         events = [created(case_id=case, parent_id=parent, qty=D(qty), venues=["osl", "hashkey"])]
         for number, fill in enumerate(fills, start=1):

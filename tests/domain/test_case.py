@@ -245,7 +245,7 @@ def test_from_8000_hkd_on_a_transfer_carries_who_sends_and_who_receives() -> Non
     [
         (case(), sent("1", "t1", "t0"), "send a small test first"),
         (case(), sent("2", "t1", "t1"), "a test of all 2 BTC is no test"),
-        (half_credited(), credited("0.1", "t9"), "no coins are on the way by transaction t9"),
+        (half_credited(), credited("0.1", "t9"), "0 BTC are on the way by transaction t9"),
     ],
     ids=["no-test", "all-at-once", "credit-without-transfer"],
 )
@@ -253,6 +253,19 @@ def test_a_small_transfer_comes_first_and_a_credit_names_its_transfer(made: Case
     if move.from_state == "in_transit":
         made.apply(sent("0.1", "t2", "t1"))
     assert why in made.refuse_move(move, people())
+
+
+def test_no_more_is_credited_than_was_sent_and_no_transaction_carries_coins_twice() -> None:
+    made = half_credited()
+    made.apply(sent("1", "t2", "t1"))
+    assert "0 BTC are on the way by transaction t1" in made.refuse_move(credited("0.5", "t1"), people())
+    made.apply(sent("0.2", "t3", "t1"))
+    assert "1 BTC are on the way by transaction t2" in made.refuse_move(credited("1.1", "t2"), people())
+    for qty in ("0.4", "0.6"):  # a venue may credit it in parts
+        assert made.refuse_move(credited(qty, "t2"), people()) == ""
+        made.apply(credited(qty, "t2"))
+    assert "0 BTC are on the way by transaction t2" in made.refuse_move(credited("0.1", "t2"), people())
+    assert "has carried coins of this case already" in made.refuse_move(sent("0.1", "t2", "t1"), people())
 
 
 def test_a_transfer_under_way_does_not_prove_itself() -> None:

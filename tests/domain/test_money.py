@@ -95,6 +95,19 @@ def test_what_is_no_finite_number_is_refused(text: str) -> None:
         parse_amount(text)
 
 
+@pytest.mark.parametrize("text", ["1E18", "9E73", "1E-21", "0." + "1" * 21, "1" * 19, "1e999999", "1e-999999"])
+def test_what_no_holding_has_is_refused(text: str) -> None:
+    """A figure so long that sums and products with it would not be exact would shut the books for good."""
+    with pytest.raises(ValueError, match="has more than 18 digits before the point or 20 behind it"):
+        parse_amount(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 18 + "." + "9" * 20, "1E-20", "100." + "0" * 40, "-0." + "1" * 20])
+def test_the_product_of_the_longest_amounts_is_exact(text: str) -> None:
+    value = parse_amount(text)
+    assert Fraction(times(value, value)) == Fraction(value) ** 2
+
+
 @given(AMOUNTS)
 def test_parse_reads_back_what_was_written(value: Decimal) -> None:
     assert parse_amount(plain(value)) == value

@@ -18,19 +18,35 @@ from executor.domain.case_events import FloorRaised, LimitLowered
 from executor.domain.chain import BREAK, MISSING, OK
 from executor.domain.cover import Cover
 from executor.domain.dossier import PAPERS, TRAVEL_RULE
-from executor.domain.events import ControlCleared, ControlSet, CoverCrossed, ParentWaiting, ParentWorking, WaitEscalated
+from executor.domain.events import (
+    ControlCleared,
+    ControlSet,
+    CoverCrossed,
+    FillRecorded,
+    ParentWaiting,
+    ParentWorking,
+    WaitEscalated,
+)
 from executor.domain.ledger import ACCOUNTS, VENUE_CASH
 from executor.domain.plan import Guards, OtcLeg, TwapLeg, Waiting
 from executor.domain.price_rules import AverageRule, BandRule, FixedRule, ReferenceTerms
 from executor.domain.reconcile_case import COIN_STEPS, DEPOSIT_STEPS, MONEY_STEPS, POOL_STEPS
 from executor.domain.settlement import EVIDENCE
-from executor.domain.settlement_events import StatementImported
+from executor.domain.settlement_events import (
+    Countersign,
+    DepositPosted,
+    FeeShare,
+    LedgerCorrected,
+    PoolShare,
+    ShareReceived,
+    StatementImported,
+)
 from executor.journal.line import Line
 from executor.market.benchmark import BenchmarkRecord
 from executor.report.blocks import Table
 from executor.report.casefile import CaseFile, casefile
 from executor.report.incidents import binding_scopes, incident, stops_of, waits_of
-from executor.report.report import html, sections_of
+from executor.report.report import html, sections_of, summary
 from executor.report.sections_rules import limits, price_rules
 from executor.report.words import LANGUAGES, Words
 from tests.cli.commands import ROOT, call
@@ -301,3 +317,46 @@ def test_the_deposit_s_cover_and_lowered_limits_are_shown(finished: Finished) ->
     found = incident(line)
     assert (found.kind, found.detail, found.who) == ("LimitLowered", "order_value 5000: 市场转淡", "ri-wang")
     assert Words("zh").term("incident", found.kind) == "限额收紧"
+
+
+def after(case: CaseFile, *events: Any) -> CaseFile:
+    """The case with these events of its stream recorded at its end."""
+    stream = f"case/{case.case_id}"
+    version = max(line.version for line in case.lines if line.stream == stream)
+    more = [
+        Line(stream=stream, version=version + number, case_id=case.case_id, at=case.lines[-1].at, event=event)
+        for number, event in enumerate(events, start=1)
+    ]
+    return casefile(case.case_id, [*case.lines, *more])
+
+
+def summary_text(case: CaseFile) -> str:
+    return "\n".join("|".join(row) for row in summary(case, Words("en")).rows)
+
+
+def test_a_deposit_that_came_after_a_release_is_held(finished: Finished) -> None:
+    case = finished[0]
+    assert "CNY 385,000,000.00 (released)" in summary_text(case)
+    again = DepositPosted(amount=D(5), currency="USD", form="cash", evidence={}, who="se")
+    text = summary_text(after(case, again, msgspec.structs.replace(again, currency="CNY")))
+    assert "CNY 385,000,000.00 (released)" in text
+    assert "USD 5.00 (not yet released)" in text
+    assert "CNY 5.00 (not yet released)" in text
+
+
+def test_what_two_people_have_corrected_stands_beside_what_was_sold(finished: Finished) -> None:
+    case = finished[0]
+    fill = next(ref for ref, entry in case.books.entries.items() if isinstance(entry.event, FillRecorded))
+    second = Countersign(person="ch", public_key="", signature="")
+    busted = LedgerCorrected(reverses=fill, postings=[], why="busted", who="se", second=second)
+    assert f"Corrected by two people: not in the figures above|{fill}: busted" in summary_text(after(case, busted))
+
+
+def test_a_share_of_a_pooled_sale_is_in_the_summary(finished: Finished) -> None:
+    case = finished[0]
+    gross = [FeeShare(venue="osl", currency="USD", amount=D("95000"))]
+    share = PoolShare(case_id=case.case_id, qty=D("1.5"), gross=gross, rounding=[], fees=[])
+    got = ShareReceived(pool="POOL", source="case/POOL#9", asset="BTC", share=share, unsold=D(0), who="se")
+    text = summary_text(after(case, got))
+    assert "Share of the pooled sale POOL|1.50000000 BTC" in text
+    assert "USD 95,000.00" in text
