@@ -1,6 +1,7 @@
 """`executor record-key`, `checkpoint`, `verify`, `export` and `attest`: the record as evidence."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,10 +12,11 @@ from executor.cli.journal_option import journal_option
 from executor.cli.recording import RECORD, record_signer, secrets_here
 from executor.errors import InputRefused, RecordBroken
 from executor.journal.checkpoint import Checkpoint, joined, taken_apart
+from executor.journal.holds import check_holds
 from executor.journal.keys import new_key, public_path, read_verifiers
 from executor.journal.leaves import Turn, looking, open_leaves
 from executor.journal.note import Note, VerifierKey
-from executor.journal.open import Place
+from executor.journal.open import Place, open_reading
 from executor.journal.recorder import Sequencer
 from executor.journal.verify import verify as verified
 from executor.report.export import exported
@@ -67,6 +69,8 @@ def verify(journal: Place | None, keys: Path | None, seen: Path | None, head: Pa
     trusted = _notes(seen) if seen else []
     with looking(place) as run:
         verdict = verified(run, verifiers(keys, place), trusted)
+    with closing(open_reading(place)) as reading:
+        check_holds(reading)
     if head is not None:
         head.write_text(joined(verdict.heads), encoding="utf-8")
     names = ("events", "read", "trees", "checkpoints", "cosignatures", "waiting")
@@ -116,7 +120,10 @@ def cosignature(case_id: str, note: Path, witnesses: Path, journal: Place | None
     """Add the witnesses' signatures in NOTE to the same checkpoint of CASE (- for the institution's own tree)."""
     from executor.journal.witness import cosign
 
-    (offered,) = _notes(note)
+    notes = _notes(note)
+    if len(notes) != 1:
+        raise InputRefused(f"{note} holds {len(notes)} checkpoints; give the one that the witnesses signed")
+    offered = notes[0]
     leaves = open_leaves(existing(journal_path(journal)))
     try:
         with leaves.turn() as turn:

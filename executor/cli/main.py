@@ -96,6 +96,9 @@ def main() -> None:
     except SystemExit:
         # How click answers when the reader of our output has gone (`executor fills | head`): quiet, and no failure.
         code = ExitCode.OK
+    except UnicodeError:
+        click.echo("executor: an argument or a file is not UTF-8 text; type it anew, or save it as UTF-8", err=True)
+        code = ExitCode.USAGE
     except OSError as error:
         click.echo(f"executor: {error}; check the path, the permissions and the disk", err=True)
         code = ExitCode.ERROR

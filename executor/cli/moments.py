@@ -12,7 +12,10 @@ def moment(option: str, text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise InputRefused(f"{option}: '{text}' is not a time; write 2024-11-01 or 2024-11-01T08:00") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError:
+        raise InputRefused(f"{option}: '{text}' is in no year that there is") from None
 
 
 def coming(option: str, text: str) -> datetime:

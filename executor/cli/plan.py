@@ -149,10 +149,8 @@ def freeze(file: Path, drafter: str, valid_hours: int, journal: Place | None) ->
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Their private key.")
 @journal_option
 def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal: Place | None) -> None:
-    """Sign exactly the plan with PLAN_HASH. Two people must; then it may be executed until it expires."""
+    """Sign exactly the plan with PLAN_HASH, its drafter and its end. Two people must; then it may be executed."""
     private = load_private(key)
-    signature = sign(private, approval_message(case_id, plan_hash_given))
-    event = PlanApproved(plan_hash=plan_hash_given, person=person, public_key=public_hex(private), signature=signature)
 
     async def approved(opened: Journal) -> str:
         after = ""
@@ -160,6 +158,14 @@ def approve(case_id: str, plan_hash_given: str, person: str, key: Path, journal:
         def judged() -> tuple[PlanApproved, str]:
             nonlocal after
             case, people, now = opened_case(opened, case_id), load_people(opened), SystemClock().now()
+            found = case.plans.get(plan_hash_given)
+            signature = ""
+            if found is not None:
+                signed = approval_message(case_id, plan_hash_given, found.drafter, found.expires_at)
+                signature = sign(private, signed)
+            event = PlanApproved(
+                plan_hash=plan_hash_given, person=person, public_key=public_hex(private), signature=signature
+            )
             if fault := case.refuse_approval(event, people, now):
                 return event, fault
             before = case.refuse_execution(plan_hash_given, people, now)

@@ -46,7 +46,7 @@ def secrets_here(place: Place) -> list[str]:
     found = [value for name, value in os.environ.items() if name.startswith("EXECUTOR_") and name.endswith(names)]
     path = record_key_path(place)
     if path.is_file():
-        found.append(path.read_text().strip().split("+", 4)[4])  # the seed is Base64, which may hold a plus itself
+        found += path.read_text(errors="replace").strip().split("+", 4)[4:]  # the seed, which may hold a plus itself
     if device := record_device():
         from executor.journal.device import DeviceUri
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import click
@@ -25,8 +25,9 @@ from executor.engine.runner import Runner
 from executor.engine.sole_run import sole_run
 from executor.errors import ExecutorError, InputRefused, NotApproved
 from executor.exit_codes import ExitCode
+from executor.journal.holds import check_holds
 from executor.journal.journal import Journal
-from executor.journal.open import Place, open_store
+from executor.journal.open import Place, open_reading, open_store
 
 
 @click.command("run")
@@ -71,6 +72,8 @@ async def _run(mandate: Mandate, plan: Plan, kind: Kind, place: Place, rehearse:
     settings = settings_for(quiet=False)
     journal = Journal(open_store(place), threaded=True)
     try:
+        with closing(open_reading(place)) as reading:
+            check_holds(reading)
         if rehearse:
             await prepare_rehearsal(journal, mandate, plan, clock.now())
         # The engine asks again; asked here it is said before the venues' keys are looked for.

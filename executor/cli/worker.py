@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from contextlib import closing as closing_reading
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -35,10 +36,11 @@ from executor.engine.parent_log import Observer
 from executor.engine.runner import Runner
 from executor.errors import InputRefused, RecordBroken
 from executor.exit_codes import ExitCode
+from executor.journal.holds import check_holds
 from executor.journal.journal import Journal
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
-from executor.journal.open import Place, open_store
+from executor.journal.open import Place, open_reading, open_store
 from executor.workers.lease import HOPELESS, Lease
 from executor.workers.roster import SERVES, Roster
 from executor.workers.shared_venue import SharedVenue
@@ -101,6 +103,8 @@ async def _work(place: str, kind: Kind, stem: str, lines: JsonLines | None) -> E
     async with AsyncExitStack() as closing:
         own, beating, turning = (Roster(place, patience=patience) for patience in (PATIENCE, AT_ONCE, AT_ONCE))
         journal = Journal(open_store(place), threaded=True)
+        with closing_reading(open_reading(place)) as reading:
+            check_holds(reading)
         closing.push_async_callback(journal.aclose)
         for roster in (own, beating, turning):
             closing.callback(roster.close)

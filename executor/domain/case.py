@@ -368,7 +368,7 @@ class Case:
             return f"{approval.person} is neither checker nor risk in this case"
         if people.speaks_for(approval.public_key) != approval.person:
             return f"the key does not speak for {approval.person}: it is unknown, another's, or revoked"
-        message = approval_message(self.case_id, approval.plan_hash)
+        message = approval_message(self.case_id, approval.plan_hash, plan.drafter, plan.expires_at)
         if not verified(approval.public_key, message, approval.signature):
             return "the signature does not fit this case and plan"
         return ""

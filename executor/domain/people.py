@@ -81,6 +81,7 @@ class People:
         return f"the key belongs to {owner}: one person, one name"
 
     def speaks_for(self, public_key: str) -> str | None:
-        """The person whom a live key speaks for."""
+        """The person whom a live key speaks for. Where one has two, which `keys enroll` refuses, neither does until one
+        is revoked: the second may be somebody else's."""
         owner = self.owner_of.get(public_key)
-        return owner if owner is not None and public_key in self.persons[owner].keys else None
+        return owner if owner is not None and self.persons[owner].keys == {public_key} else None

@@ -1,11 +1,13 @@
 """Ed25519 signatures of people over what they approve (RFC 8032, by the `cryptography` library)."""
 
+from datetime import UTC, datetime
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 # Names the purpose, so that a signature made for one thing can never be shown as one for another.
-_APPROVAL = b"disposal-executor plan approval v1\n"
+_APPROVAL = b"disposal-executor plan approval v2\n"
 _FLOOR = b"disposal-executor floor raised v1\n"
 _LIMIT = b"disposal-executor limit lowered v1\n"
 _CHANGE = b"disposal-executor case change v1\n"
@@ -36,9 +38,9 @@ def usable(public: str) -> bool:
     return len(raw) == 32 and int.from_bytes(raw, "little") & (2**255 - 1) not in _SMALL_ORDER_Y
 
 
-def approval_message(case_id: str, plan_hash: str) -> bytes:
-    """The bytes that an approver signs: purpose, case, plan."""
-    return _APPROVAL + f"{case_id}\n{plan_hash}\n".encode()
+def approval_message(case_id: str, plan_hash: str, drafter: str, expires_at: datetime) -> bytes:
+    """The bytes that an approver signs: purpose, case, plan, who drew it up, and until when it may be executed."""
+    return _APPROVAL + f"{case_id}\n{plan_hash}\n{drafter}\n{expires_at.astimezone(UTC).isoformat()}\n".encode()
 
 
 def change_message(case_id: str, change_hash: str) -> bytes:

@@ -143,9 +143,10 @@ class Approval:
 
     @property
     def of_rehearsal(self) -> bool:
-        """True if one of those who approved is a stand-in of a rehearsal: then no real venue may be traded on."""
+        """True if a stand-in of a rehearsal has approved the plan or has a role in its case: then no real venue may be
+        traded on."""
         plan = self.case.plans.get(self.plan_hash)
-        people = {plan.drafter, *plan.approvals} if plan is not None else set()
+        people = {*self.case.roles, *({plan.drafter, *plan.approvals} if plan is not None else ())}
         return any(person in self._people.stand_ins for person in people)
 
 

@@ -6,6 +6,7 @@ depend on it: the journal itself refuses an intent while a hold is in force.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 import structlog
@@ -22,7 +23,7 @@ from executor.domain.events import (
     ResumeAsked,
     SettleAsked,
 )
-from executor.domain.money import ZERO, plain
+from executor.domain.money import ZERO, plain, times
 from executor.domain.orders import ChildStatus, ParentStatus
 from executor.domain.parent import Parent
 from executor.engine.child import recorded
@@ -34,6 +35,7 @@ from executor.log_events import LogEvent
 log = structlog.get_logger()
 
 CONTROL_STREAM = "control"
+_HIGHEST = Decimal("1.1")  # no order is filled a tenth over its limit; what is stated higher would earn what it has not
 
 
 def acts_stream(parent_id: str) -> str:
@@ -110,6 +112,15 @@ def refusal(state: Parent, act: Act) -> str:
     stated = sum((fill.qty for fill in act.fills), ZERO)
     if stated > child.exposure_qty:
         return f"{plain(stated)} is more than the {plain(child.exposure_qty)} that {act.client_order_id} has left"
+    odd = [fill.trade_id for fill in act.fills if fill.qty <= 0 or fill.px <= 0 or fill.fee < 0]
+    if odd:
+        return f"trade {odd[0]} is none: quantity and price must be above zero, the fee not below"
+    wrong = [fill.trade_id for fill in act.fills if fill.notional != times(fill.px, fill.qty)]
+    if wrong:
+        return f"the money of trade {wrong[0]} is not its price times its quantity"
+    high = [fill.trade_id for fill in act.fills if fill.px > times(child.limit_px, _HIGHEST)]
+    if high:
+        return f"trade {high[0]} is far over the order's own limit {plain(child.limit_px)}: read the papers again"
     low = [fill.trade_id for fill in act.fills if fill.px < child.limit_px]
     if low:
         return f"trade {low[0]} is under the order's own limit {plain(child.limit_px)}: read the papers again"

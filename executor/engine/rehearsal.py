@@ -99,13 +99,14 @@ def approved(mandate: Mandate, plan: Plan, now: datetime) -> list[CaseEvent]:
     frozen = frozen_plan(mandate.case_id, plan.model_dump(mode="json"))
     found = plan_hash(frozen)
     (drafter, _), *approvers = _STAND_INS.items()
-    events: list[CaseEvent] = [PlanFrozen(plan_hash=found, frozen=frozen, drafter=drafter, expires_at=now + _VALID)]
+    until = now + _VALID
+    events: list[CaseEvent] = [PlanFrozen(plan_hash=found, frozen=frozen, drafter=drafter, expires_at=until)]
     events += [
         PlanApproved(
             plan_hash=found,
             person=person,
             public_key=public_hex(key),
-            signature=sign(key, approval_message(mandate.case_id, found)),
+            signature=sign(key, approval_message(mandate.case_id, found, drafter, until)),
         )
         for person, (_, key) in approvers
     ]

@@ -11,14 +11,11 @@ from decimal import Decimal
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 
-from executor.domain.case_events import KeyRevoked, PlanApproved, PlanRevoked
-from executor.domain.control import Hold, HoldAction, plan_scope
-from executor.domain.events import ControlCleared, ControlSet
 from executor.domain.reservation import Reservation
 from executor.errors import JournalFailed, Stopped
-from executor.journal.line import Line, decode, encode, time_text
+from executor.journal.holds import changes_of
+from executor.journal.line import Line, decode, encode
 from executor.journal.people import People
 from executor.journal.sold import Sold
 from executor.journal.store import NOTHING, Append, Row
@@ -64,7 +61,7 @@ class Journal:
         another writer was there first, ``JournalFailed`` when nothing can be written; after that nothing ever is."""
         if self._failure is not None:
             raise self._failure
-        append = Append([row_of(line) for line in lines], scopes, _holds(lines), reserve, expects)
+        append = Append([row_of(line) for line in lines], scopes, changes_of(lines), reserve, expects)
         loop = asyncio.get_running_loop()
         durable = loop.create_future()
         self._waiting.append((append, durable))
@@ -179,35 +176,3 @@ def row_of(line: Line) -> Row:
     """The line as a store keeps it."""
     text = encode(line)
     return Row(line.stream, line.version, line.case_id, line.kind, text[_AT], text)
-
-
-def _set(line: Line, event: ControlSet) -> dict[str, Hold | None]:
-    action = HoldAction(event.action)
-    return {event.scope: Hold(event.scope, action, event.cancel, event.who, event.why, time_text(line.at))}
-
-
-def _void(line: Line, plans: Sequence[str], who: str, why: str) -> dict[str, Hold | None]:
-    """No order under these plans any more, from the transaction that records why."""
-    scopes = [plan_scope(plan) for plan in plans]
-    return {scope: Hold(scope, HoldAction.KILL, True, who, why, time_text(line.at)) for scope in scopes}
-
-
-# What an event does to the stop controls.
-_CHANGES: dict[type, Callable[[Line, Any], dict[str, Hold | None]]] = {
-    ControlSet: _set,
-    ControlCleared: lambda _, event: {event.scope: None},
-    PlanRevoked: lambda line, event: _void(line, [event.plan_hash], event.who, f"plan revoked: {event.why}"),
-    KeyRevoked: lambda line, event: _void(line, event.voids, event.who, f"key of {event.person} revoked: {event.why}"),
-    PlanApproved: lambda _, event: {plan_scope(event.plan_hash): None} if event.restores else {},
-}
-
-
-def _holds(lines: Sequence[Line]) -> Mapping[str, Hold | None]:
-    """What these events do to the stop controls, the last word on each scope."""
-    changing = [line for line in lines if type(line.event) in _CHANGES]
-    if not changing:
-        return NOTHING  # nearly always
-    changes: dict[str, Hold | None] = {}
-    for line in changing:
-        changes |= _CHANGES[type(line.event)](line, line.event)
-    return changes

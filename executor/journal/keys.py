@@ -66,6 +66,8 @@ def read_key(path: Path) -> HeldKey:
             line = file.read().strip()
     except OSError as error:
         raise CredentialsRefused(f"{path}: the record's key cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise CredentialsRefused(f"{path} is not a signing key; `executor keys new FILE` makes one") from None
     try:
         name, claimed, spelled = line.removeprefix(_PRIVATE).split("+", 2)
         raw = unbase64(spelled)

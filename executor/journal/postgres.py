@@ -170,6 +170,10 @@ class PostgresReading:
         """The lines of all events of this kind, in the order in which they were written."""
         return self._pages(sql.LINES_OF_KIND.postgres, kind, 0)
 
+    def of_people(self, kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds in the streams that people write, in the order in which they were written."""
+        return (line for (line,) in self._link.ask(sql.LINES_OF_PEOPLE.postgres, (list(kinds),)))
+
     def _pages(self, statement: str, key: str, after: int) -> Iterator[str]:
         while True:
             page = self._link.ask(statement, (key, after, _PAGE))

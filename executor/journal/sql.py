@@ -108,6 +108,17 @@ LINES_OF_KIND = Sql(
     sqlite="SELECT line FROM events WHERE kind = ? ORDER BY seq",
     postgres="SELECT seq, line FROM events WHERE kind = %s AND seq > %s ORDER BY seq LIMIT %s",
 )
+# Of the streams that people write: what this costs does not grow with the sales.
+LINES_OF_PEOPLE = Sql(
+    sqlite="""
+        SELECT line FROM events WHERE (stream IN ('control', 'people') OR stream >= 'case/' AND stream < 'case0')
+        AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq
+    """,
+    postgres="""
+        SELECT line FROM events WHERE (stream IN ('control', 'people') OR stream >= 'case/' AND stream < 'case0')
+        AND kind = ANY (%s::text[]) ORDER BY seq
+    """,
+)
 # From name to name along the index: what this costs grows with the streams, not with their events.
 STREAMS = Sql(
     sqlite="""

@@ -230,6 +230,11 @@ class SqliteReading:
         with self._reading():
             yield from (line for (line,) in self._db.execute(sql.LINES_OF_KIND.sqlite, (kind,)))
 
+    def of_people(self, kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds in the streams that people write, in the order in which they were written."""
+        with self._reading():
+            yield from (line for (line,) in self._db.execute(sql.LINES_OF_PEOPLE.sqlite, (json.dumps(kinds),)))
+
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
         with self._reading():

@@ -89,6 +89,10 @@ class Reading(Protocol):
     def of_kind(self, kind: str) -> Iterator[str]:
         """The lines of all events of this kind, in the order in which they were written."""
 
+    def of_people(self, kinds: Sequence[str]) -> Iterator[str]:
+        """The lines of these kinds in the streams that people write (holds, people, cases), in the order in which they
+        were written."""
+
     def streams(self, prefix: str) -> list[str]:
         """The names of all streams that begin with ``prefix``, in order of first appearance."""
 

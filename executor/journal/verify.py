@@ -246,7 +246,12 @@ class _Check:
         self._trade(stored, line)
 
     def _glance(self, stored: _Stored) -> None:
-        """Of a line that was verified before only the trade counts: a later line must not repeat it."""
+        """A line that was verified before stands where it stood: its columns, by which it is found, say what it says.
+        Else only its trade counts: a later line must not repeat it."""
+        said = _HEADER.decode(stored.line)
+        found = (said.stream, said.version, said.case_id, said.event.kind, said.at)
+        if found != (stored.stream, stored.version, stored.case_id, stored.kind, stored.at):
+            raise stored.bad("the line says something else than its columns")
         if '"kind":"FillRecorded"' in stored.line or '"kind":"ParentCreated"' in stored.line:
             self._trade(stored, decode(stored.line))
 
@@ -259,6 +264,23 @@ class _Check:
             if trade in self._trades:
                 raise stored.bad(f"trade {event.trade_id} of {event.venue} is recorded twice")
             self._trades.add(trade)
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _Header(msgspec.Struct):
+    """What a line says of its place, without its event."""
+
+    stream: str
+    version: int
+    case_id: str
+    at: str
+    event: _Kind
+
+
+_HEADER = msgspec.json.Decoder(_Header)
 
 
 def _name(key: VerifierKey) -> str:

@@ -37,7 +37,7 @@ def approved() -> Case:
     made.apply(PlanFrozen(plan_hash=HASH, frozen=FROZEN, drafter="op", expires_at=NOW + timedelta(hours=1)))
     for person in ("ch", "ri"):
         private = KEYS[person]
-        signature = sign(private, approval_message(CASE, HASH))
+        signature = sign(private, approval_message(CASE, HASH, "op", NOW + timedelta(hours=1)))
         made.apply(PlanApproved(plan_hash=HASH, person=person, public_key=public_hex(private), signature=signature))
     return made
 

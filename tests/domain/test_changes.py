@@ -12,7 +12,7 @@ from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMov
 from executor.domain.people import People
 from executor.domain.signing import approval_message, change_message, public_hex, sign
 from executor.errors import InvariantBroken
-from tests.domain.test_case import CASE, KEYS, half_credited, people
+from tests.domain.test_case import CASE, KEYS, NOW, half_credited, people
 
 ACCOUNT = {"case_id": CASE, "kind": "proceeds_account", "account": "new account", "why": "closed"}
 RECALL = {"case_id": CASE, "kind": "recall", "asset": "BTC", "qty": "0.3", "address": "a", "why": "judgment"}
@@ -96,7 +96,7 @@ def test_an_agreement_that_does_not_count(event: ChangeAgreed, why: str) -> None
 def test_a_signature_for_a_plan_is_none_for_a_change_and_a_revoked_key_is_none() -> None:
     made = half_credited()
     made.apply(asked(ACCOUNT))
-    signature = sign(KEYS["ch"], approval_message(CASE, digest(ACCOUNT)))
+    signature = sign(KEYS["ch"], approval_message(CASE, digest(ACCOUNT), "op", NOW))
     event = ChangeAgreed(
         change_hash=digest(ACCOUNT), person="ch", public_key=public_hex(KEYS["ch"]), signature=signature
     )

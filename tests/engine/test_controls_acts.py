@@ -8,10 +8,12 @@ import pytest
 
 from adapters.mock.exchange import MockOrder
 from adapters.venue import NewOrder, NotSent, OrderRef, OrderReport, Unknown, Venue
-from executor.domain.events import ActRefused, ChildSettled, ExplainAsked, HandFill, SettleAsked
+from executor.domain.events import ActRefused, ChildParked, ChildSettled, ExplainAsked, HandFill, SettleAsked
 from executor.domain.orders import ChildStatus
+from executor.engine.control import refusal
 from executor.engine.tuning import Tuning
-from tests.engine.mocked import Bent, D, Stage, plan, running
+from tests.domain.events_made import folded, intended
+from tests.engine.mocked import START, Bent, D, Stage, plan, running
 from tests.engine.rig import virtual
 
 RARELY = Tuning(reconcile=timedelta(days=1))
@@ -127,3 +129,28 @@ async def test_a_fill_that_is_seen_before_the_order_is_acknowledged_lands_once(t
     assert lost
     assert fault is None
     stage.exact(state)
+
+
+LIKELY = {"trade_id": "t", "qty": "0.5", "px": "100000", "notional": "50000", "fee": "0"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "why"),
+    [
+        ({}, ""),
+        ({"qty": "-5", "notional": "-500000"}, "trade t is none"),
+        ({"fee": "-1"}, "trade t is none"),
+        ({"notional": "500000"}, "not its price times its quantity"),
+        ({"px": "900000000", "notional": "450000000"}, "far over the order's own limit"),
+        ({"px": "99999", "notional": "49999.5"}, "under the order's own limit"),
+        ({"qty": "1.5", "notional": "150000"}, "more than the 1 that"),
+    ],
+)
+def test_what_a_person_states_of_an_order_must_be_a_trade_of_it(stated: dict[str, str], why: str) -> None:
+    """A quantity below zero would let more be sold, and a price that nobody paid would earn room under an average."""
+    state = folded(intended(1, "1", limit_px=D(100_000)), ChildParked(client_order_id="abcdefghij-1", reason="?"))
+    values = {name: text if name == "trade_id" else D(text) for name, text in (LIKELY | stated).items()}
+    fill = HandFill(**values, fee_asset="USD", at=START)  # type: ignore[arg-type]
+    act = SettleAsked(client_order_id="abcdefghij-1", fills=[fill], who="Wang", why="statement")
+    found = refusal(state, act)
+    assert (why in found) if why else found == ""

@@ -2,7 +2,7 @@
 that it was tried. Nothing is connected to, nothing is intended, nothing is on the wire."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -45,8 +45,8 @@ def papers(*, case: list[CaseEvent] | None = None, people: list[CaseEvent] | Non
     return store
 
 
-def signed() -> tuple[PlanFrozen, PlanApproved, PlanApproved]:
-    frozen, one, two = approved(mandate(), plan(), START)
+def signed(at: datetime = START) -> tuple[PlanFrozen, PlanApproved, PlanApproved]:
+    frozen, one, two = approved(mandate(), plan(), at)
     assert isinstance(frozen, PlanFrozen)
     assert isinstance(one, PlanApproved)
     assert isinstance(two, PlanApproved)
@@ -75,9 +75,16 @@ def the_drafters_own() -> MemoryStore:
         plan_hash=frozen.plan_hash,
         person=frozen.drafter,
         public_key=public_hex(key),
-        signature=sign(key, approval_message(CASE, frozen.plan_hash)),
+        signature=sign(key, approval_message(CASE, frozen.plan_hash, frozen.drafter, frozen.expires_at)),
     )
     return papers(case=[frozen, one, own])
+
+
+def prolonged() -> MemoryStore:
+    """Its end was put off in the line that froze it."""
+    frozen, one, two = signed()
+    later = msgspec.structs.replace(frozen, expires_at=frozen.expires_at + timedelta(days=1))
+    return papers(case=[later, one, two])
 
 
 def expired() -> MemoryStore:
@@ -128,6 +135,7 @@ WAYS: dict[str, tuple[Callable[[], MemoryStore], str]] = {
     "one signature twice": (one_signature_twice, "1 of 2 approvals"),
     "the drafter's own": (the_drafters_own, "1 of 2 approvals"),
     "an expired plan": (expired, "expired"),
+    "a prolonged plan": (prolonged, "0 of 2 approvals"),
     "a revoked plan": (revoked_plan, "revoked by risk"),
     "a revoked key": (revoked_key, "1 of 2 approvals"),
     "another case's plan": (another_case, "no plan"),
@@ -226,8 +234,8 @@ async def test_what_else_happens_in_the_case_meanwhile_does_not_stop_it() -> Non
 
 @virtual
 async def test_an_approval_that_expires_while_it_runs_stops_the_next_order() -> None:
-    frozen, one, two = signed()
-    store = papers(case=[msgspec.structs.replace(frozen, expires_at=START + timedelta(minutes=3)), one, two])
+    whole = signed()[0].expires_at - START
+    store = papers(case=list(signed(START + timedelta(minutes=3) - whole)))
     alpha, fault = await running(store, lambda: None)
     assert "expired" in str(fault)
     assert alpha.sold == D("0.5")
@@ -309,6 +317,28 @@ async def test_real_people_approve_for_any_venue() -> None:
     assert alpha.sold == D(1)
     frozen = load_case(Journal(store, threaded=False), CASE).plans
     assert [type(each) for each in frozen.values()] == [FrozenPlan]
+
+
+@virtual
+async def test_a_case_that_stand_ins_have_opened_is_not_sold_by_others_at_a_real_venue() -> None:
+    """It has no list of people whom its mandate authorises: anybody could be given a role in it."""
+    keys = {name: Ed25519PrivateKey.from_private_bytes(name.encode().ljust(32, b".")) for name in ("op", "ch", "ri")}
+    roles = dict(zip(keys, ("operator", "checker", "risk"), strict=True))
+    people = [PersonEnrolled(person=p, name=p, public_key=public_hex(key), who="admin") for p, key in keys.items()]
+    frozen = msgspec.structs.replace(signed()[0], drafter="op")
+    message = approval_message(CASE, frozen.plan_hash, "op", frozen.expires_at)
+    approvals = [
+        PlanApproved(
+            plan_hash=frozen.plan_hash, person=p, public_key=public_hex(keys[p]), signature=sign(keys[p], message)
+        )
+        for p in ("ch", "ri")
+    ]
+    given = [RoleAssigned(person=person, role=role, who="admin") for person, role in roles.items()]
+    store, alpha = papers(people=list(people), case=[*given, frozen, *approvals]), ScriptedVenue(LoopClock(START))
+    alpha.simulated = False
+    with pytest.raises(NotApproved, match="for rehearsals only"):
+        await runner(store, alpha, []).run()
+    assert alpha.wire == []
 
 
 @pytest.mark.parametrize("may", [True, None])

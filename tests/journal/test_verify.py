@@ -139,6 +139,15 @@ def test_incremental_is_whole(store: SqliteStore) -> None:
         verdict(store, [last])
 
 
+@pytest.mark.parametrize("column", ["stream = 'case/-'", "version = 77", "kind = 'All'", "at = '2026'"])
+def test_a_line_that_is_found_elsewhere_is_found_out_from_a_checkpoint_on_too(store: SqliteStore, column: str) -> None:
+    """Its text is what was signed, and the engine, which goes by the columns, no longer sees it."""
+    last = notes(store)[-1]
+    store._db.execute(f"UPDATE events SET {column} WHERE seq = 7")
+    with pytest.raises(RecordBroken, match="leaf 5: the line says something else than its columns"):
+        verdict(store, [last])
+
+
 def test_a_record_cut_back_is_found_by_a_checkpoint_from_before(store: SqliteStore) -> None:
     """Everything after the second checkpoint is taken away, cleanly: only someone who kept the third can tell."""
     last = notes(store)[-1]

@@ -119,10 +119,11 @@ def before(mandate: Mandate, plan: Plan) -> list[tuple[str, datetime, Any]]:
             amount=D("385000000.00"), currency="CNY", form="cash", evidence={"receipt": "BZJ-0417"}, who="se-chen"
         )
     )
-    add(PlanFrozen(plan_hash=hashed, frozen=frozen, drafter="op-zhang", expires_at=BEGIN + timedelta(days=10)))
+    until = BEGIN + timedelta(days=10)
+    add(PlanFrozen(plan_hash=hashed, frozen=frozen, drafter="op-zhang", expires_at=until))
     for person in ("ch-li", "ri-wang"):
         key = private(person)
-        signature = sign(key, approval_message(case, hashed))
+        signature = sign(key, approval_message(case, hashed, "op-zhang", until))
         add(PlanApproved(plan_hash=hashed, person=person, public_key=public_hex(key), signature=signature))
     for event in _moves(plan.asset, plan.qty, hashed):
         add(event)
