@@ -15,6 +15,7 @@ from executor.domain.case import Case, HoldingState
 from executor.domain.case_events import ChangeAgreed, ChangeProposed, HoldingMoved
 from executor.domain.changes import PROCEEDS_ACCOUNT, RECALL
 from executor.domain.money import parse_amount, plain
+from executor.domain.people import People
 from executor.domain.preferences import preference_values
 from executor.domain.signing import change_message, public_hex, sign
 from executor.engine.approval import act, load_people, opened_case
@@ -93,15 +94,26 @@ def agree(case_id: str, change_hash: str, person: str, key: Path, journal: Place
             case = opened_case(opened, case_id)
             return event, case.changes.refuse_agreement(event, case.roles, load_people(opened))
 
+        case = opened_case(opened, case_id)
+        if _left_to_carry_out(case, load_people(opened), change_hash):
+            await _carry_out(opened, case, change_hash)
+            return "the change was in force already, and is carried out now"
         await act(opened, case_id, judged, person, SystemClock())
         case = opened_case(opened, case_id)
         if not case.changes.in_force(change_hash, case.roles, load_people(opened)):
-            return "one more must agree"
+            return f"agreed by {person}; one more must agree"
         if case.changes.asked[change_hash].values["kind"] == RECALL:
             await _carry_out(opened, case, change_hash)
-        return "the change is in force"
+        return f"agreed by {person}; the change is in force"
 
-    click.echo(f"agreed by {person}; {with_journal(journal, agreed)}")
+    click.echo(with_journal(journal, agreed))
+
+
+def _left_to_carry_out(case: Case, people: People, change_hash: str) -> bool:
+    """True for a recall that is in force and of which nothing was moved: its command was interrupted."""
+    change = case.changes.asked.get(change_hash)
+    open_recall = change is not None and change.values["kind"] == RECALL and not change.used
+    return open_recall and case.changes.in_force(change_hash, case.roles, people)
 
 
 async def _carry_out(opened: Journal, case: Case, change_hash: str) -> None:

@@ -77,7 +77,8 @@ class Lease:
 
     def may_sell(self) -> bool:
         """True while nobody can have declared this worker dead."""
-        return self._renewed is not None and steady() - self._renewed < self._sends_for
+        renewed = self._renewed  # read once: the heartbeat's thread may take it away
+        return renewed is not None and steady() - renewed < self._sends_for
 
     def begin(self) -> None:
         """The first heartbeat, now; then one every second. Raises ``JournalFailed``."""
@@ -102,7 +103,8 @@ class Lease:
 
     def _despair(self) -> None:
         while not self._over.wait(BEAT.total_seconds()):
-            if self._renewed is not None and steady() - self._renewed > HOPELESS:
+            renewed = self._renewed
+            if renewed is not None and steady() - renewed > HOPELESS:
                 log.error(LogEvent.WORKER_DEAD, worker=self._name, by="itself")
                 self._on_despair()
                 return

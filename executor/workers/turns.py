@@ -142,6 +142,7 @@ class _Line:
         return max(self._account.closed_until - steady(), timedelta(0))
 
     async def _ask(self) -> None:
+        places: list[tuple[asyncio.Future[timedelta | None], int]] = []
         try:
             while self._waiting:
                 places, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
@@ -159,3 +160,7 @@ class _Line:
                         place.set_result(turn)
         finally:
             self._asking = None
+            # Where this ended otherwise than by having told all: nobody waits for ever.
+            for place, _ in (*places, *self._waiting):
+                if not place.done():
+                    place.set_result(None)

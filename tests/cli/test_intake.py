@@ -161,6 +161,27 @@ def test_unsold_coins_go_back_when_two_others_agree(office: Office) -> None:
     assert holdings(office) == {"returned": "2"}
 
 
+def test_a_recall_that_was_interrupted_is_carried_out_by_agreeing_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second agreement is in the record, and the coins have not moved."""
+    intake(office)
+    told = office.done("mandate", "recall", "BJ-9", "BTC", "all", "--to", "w", "--why", "judgment", "--who", "op")
+    change = told.split()[3].rstrip(";")
+    office.done(*agree(office, "ch", change))
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr("executor.cli.change._carry_out", interrupted)
+        assert office.call(*agree(office, "ri", change)).returncode == ExitCode.INTERRUPTED
+    assert holdings(office) == {"credited": "2"}
+    assert "carried out now" in office.done(*agree(office, "ri", change))
+    assert holdings(office) == {"recalled": "2"}
+    office.refused("in force already", *agree(office, "ri", change))
+
+
 def agree(office: Office, person: str, change: str) -> tuple[object, ...]:
     return ("mandate", "agree", "BJ-9", change, "--person", person, "--key", office.key(person))
 
