@@ -26,7 +26,7 @@ SIMULATED = "x-simulated-venue"
 """The header that a simulated venue puts on each of its answers. A real one does not know it. What stand-ins approve in
 a rehearsal is sold only where it was seen."""
 
-_SECONDS = re.compile(r"[0-9]{1,4}")
+_SECONDS = re.compile(r"[0-9]{1,6}")
 _LONGEST_PAUSE = timedelta(minutes=30)
 
 # Raised by httpx before a byte of the request can have left: connecting, resolving, TLS, or waiting for a free
@@ -156,9 +156,9 @@ class Transport:
     def _close(self, response: httpx.Response) -> Never:
         """The edge refused us: send nothing at all until the pause is over, so that we are not banned for going on."""
         said = response.headers.get("retry-after", "")
-        # A number of seconds, and no more than a person would believe: for as long nothing can be cancelled either.
-        asked = timedelta(seconds=int(said)) if _SECONDS.fullmatch(said) else None
-        pause = asked if asked is not None and asked <= _LONGEST_PAUSE else self._throttle_pause
+        # A number of seconds, and not for longer than can be borne: for as long nothing can be cancelled either.
+        asked = timedelta(seconds=int(said)) if _SECONDS.fullmatch(said) else self._throttle_pause
+        pause = min(asked, _LONGEST_PAUSE)
         self.pause(pause)
         if response.status_code == 418:
             raise Halted(

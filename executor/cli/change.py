@@ -96,14 +96,14 @@ def agree(case_id: str, change_hash: str, person: str, key: Path, journal: Place
 
         case = opened_case(opened, case_id)
         if _left_to_carry_out(case, load_people(opened), change_hash):
-            await _carry_out(opened, case, change_hash)
-            return "the change was in force already, and is carried out now"
+            await _carry_out(opened, case_id, event)
+            return f"the change was in force already, and is carried out now, for {person}"
         await act(opened, case_id, judged, person, SystemClock())
         case = opened_case(opened, case_id)
         if not case.changes.in_force(change_hash, case.roles, load_people(opened)):
             return f"agreed by {person}; one more must agree"
         if case.changes.asked[change_hash].values["kind"] == RECALL:
-            await _carry_out(opened, case, change_hash)
+            await _carry_out(opened, case_id, event)
         return f"agreed by {person}; the change is in force"
 
     click.echo(with_journal(journal, agreed))
@@ -116,21 +116,24 @@ def _left_to_carry_out(case: Case, people: People, change_hash: str) -> bool:
     return open_recall and case.changes.in_force(change_hash, case.roles, people)
 
 
-async def _carry_out(opened: Journal, case: Case, change_hash: str) -> None:
-    values = case.changes.asked[change_hash].values
-    move = HoldingMoved(
-        asset=values["asset"],
-        qty=parse_amount(values["qty"]),
-        from_state=HoldingState.CREDITED,
-        to_state=HoldingState.RECALLED,
-        evidence={"recall_order": change_hash},
-        who="executor",
-    )
+async def _carry_out(opened: Journal, case_id: str, agreement: ChangeAgreed) -> None:
+    """Move what two have agreed to recall, for one who may agree to it and signs that."""
 
     def judged() -> tuple[HoldingMoved, str]:
-        return move, opened_case(opened, case.case_id).refuse_move(move, load_people(opened))
+        case, people = opened_case(opened, case_id), load_people(opened)
+        change = case.changes.asked[agreement.change_hash]
+        move = HoldingMoved(
+            asset=change.values["asset"],
+            qty=parse_amount(change.values["qty"]),
+            from_state=HoldingState.CREDITED,
+            to_state=HoldingState.RECALLED,
+            evidence={"recall_order": agreement.change_hash},
+            who=agreement.person,
+        )
+        refused = case.changes.refuse_signature(change, agreement, case.roles, people)
+        return move, refused or case.refuse_move(move, people)
 
-    await act(opened, case.case_id, judged, "executor", SystemClock())
+    await act(opened, case_id, judged, agreement.person, SystemClock())
 
 
 def propose(change: dict[str, Any], who: str, journal: Place | None) -> None:

@@ -82,7 +82,7 @@ def revoke(public_key: str, who: str, why: str, journal: Place | None) -> None:
 
         def judged(people: People) -> KeyRevoked:
             nonlocal person
-            person = people.speaks_for(public_key) or ""
+            person = people.holder(public_key) or ""
             if not person:
                 raise RuleRefused("the key speaks for nobody: it is unknown, or revoked already")
             voids = voided_by(opened, public_key, SystemClock().now())

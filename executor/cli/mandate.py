@@ -102,7 +102,7 @@ def move(
     accepted in_transit    transaction, ownership_proof, kyt, clearance, test_transfer; from HKD 8,000 on also
                            originator, originator_account, originator_id, recipient, recipient_account
     in_transit credited    transaction, venue_credit
-    in_transit accepted    transaction (it came back)
+    in_transit accepted    transaction (the one by which they were sent, and came back)
     credited reserved      plan; done by `executor run` only, never by hand, as is what follows
     reserved credited      plan
     reserved sold|fees     plan and parent

@@ -26,14 +26,15 @@ from executor.domain.case_events import (
     RoleAssigned,
 )
 from executor.domain.changes import Changes
-from executor.domain.dossier import PAPERS, papers, refuse_transfer
+from executor.domain.dossier import PAPERS, papers
 from executor.domain.frozen_plan import FrozenPlan as FrozenPlan
 from executor.domain.money import ZERO, add, plain
 from executor.domain.people import APPROVERS, People, Role
 from executor.domain.postings import coin_fees
 from executor.domain.preferences import PREFER_QUOTE, refuse_preference
-from executor.domain.settlement_events import CoinsPooled, PoolAllocated, ShareReceived
+from executor.domain.settlement_events import CoinsPooled, PoolAllocated, PoolFormed, ShareReceived
 from executor.domain.signing import approval_message, floor_message, limit_message, verified
+from executor.domain.transfers import Transfers
 from executor.errors import InvariantBroken
 
 APPROVALS_NEEDED = 2
@@ -84,8 +85,9 @@ class Case:
         self.benchmarks: list[dict[str, Any]] = []  # the records of averages, in the order in which they came
         self.changes = Changes(case_id)
         self._authorised: dict[str, str] | None = None  # person to role, as the mandate names them
-        self._on_the_way: dict[tuple[str, str], Decimal] = {}  # by asset and transaction, what was sent to a venue
-        self._arrived: set[tuple[str, str]] = set()  # asset and transaction of coins that a venue has credited
+        self._pool = ""  # why its coins do not go back by themselves, if this case is one
+        self._shared_out: set[str] = set()  # assets of a pool that are its members' again
+        self._transfers = Transfers()
 
     # --- the fold -------------------------------------------------------------------------------------------------
 
@@ -112,7 +114,10 @@ class Case:
                 self._shift(event.asset, event.share.qty, HoldingState.RESERVED, HoldingState.SOLD)
                 self._shift(event.asset, coin_fees(event.share, event.asset), HoldingState.RESERVED, HoldingState.FEES)
                 self._shift(event.asset, event.unsold, HoldingState.RESERVED, HoldingState.CREDITED)
+            case PoolFormed():
+                self._pool = "the coins of a pool go back to its member cases (`executor ledger pool allocate`)"
             case PoolAllocated():
+                self._shared_out.add(event.asset)
                 for state, qty in event.unsold.items():
                     self._shift(event.asset, qty, HoldingState(state), HoldingState.ALLOCATED)
             case PlanFrozen():
@@ -155,13 +160,13 @@ class Case:
         """Take a move of the record; one of long ago may lack what its evidence must name today."""
         left, reached = HoldingState(event.from_state), HoldingState(event.to_state)
         self._shift(event.asset, event.qty, left, reached)
-        transaction, plan = event.evidence.get("transaction", ""), event.evidence.get("plan", "")
-        sent = (event.asset, transaction)
+        plan = event.evidence.get("plan", "")
         if reached is HoldingState.IN_TRANSIT:
-            self._on_the_way[sent] = add(self._on_the_way.get(sent, ZERO), event.qty)
+            self._transfers.sent(event)
         elif reached is HoldingState.CREDITED and left is HoldingState.IN_TRANSIT:
-            self._on_the_way[sent] = add(self._on_the_way.get(sent, ZERO), -event.qty)
-            self._arrived.add(sent)
+            self._transfers.credited(event)
+        elif reached is HoldingState.ACCEPTED:
+            self._transfers.came_back(event)
         elif reached is HoldingState.RECALLED:
             self.changes.recalled(event.evidence.get("recall_order", ""), event.qty)
         if HoldingState.RESERVED in (left, reached):
@@ -197,6 +202,10 @@ class Case:
         """Why these coins cannot move so; empty if they can."""
         if fault := self._refuse_quantity(move):
             return fault
+        if move.asset in self._shared_out:
+            return f"{self.case_id} was shared out: its {move.asset} are its members'"
+        if self._pool and move.to_state in (HoldingState.RECALLED, HoldingState.RETURNED):
+            return self._pool
         way = HoldingState(move.from_state), HoldingState(move.to_state)
         wanted = papers(move) if way[1] is HoldingState.IN_TRANSIT else MOVES[way]
         missing = wanted - {kind for kind, reference in move.evidence.items() if reference}
@@ -230,15 +239,9 @@ class Case:
     def _refuse_evidence(self, move: HoldingMoved, left: HoldingState, reached: HoldingState, people: People) -> str:
         """Why the evidence, all kinds of which are there, does not show this move; empty if it does."""
         if reached is HoldingState.IN_TRANSIT:
-            tested = {transaction for asset, transaction in self._arrived if asset == move.asset}
-            if (move.asset, move.evidence["transaction"]) in self._on_the_way:
-                return f"transaction {move.evidence['transaction']} has carried coins of this case already"
-            return refuse_transfer(move, self.holdings[move.asset][left], tested)
-        if left is HoldingState.IN_TRANSIT and reached is HoldingState.CREDITED:
-            transaction = move.evidence["transaction"]
-            coming = self._on_the_way.get((move.asset, transaction), ZERO)
-            if move.qty > coming:
-                return f"{plain(coming)} {move.asset} are on the way by transaction {transaction}"
+            return self._transfers.refuse_sending(move, self.holdings[move.asset][left])
+        if left is HoldingState.IN_TRANSIT:
+            return self._transfers.refuse_end(move)
         if reached is HoldingState.RECALLED:
             return self.changes.refuse_recall(move.evidence["recall_order"], move.asset, move.qty, self.roles, people)
         plan = move.evidence.get("plan", "")

@@ -41,20 +41,19 @@ class Changes:
         self.case_id = case_id
         self.mandated_account = ""
         self.asked: dict[str, Change] = {}
-        self._latest: dict[str, None] = {}  # changes in the order of their last agreements
+        self._accounts: list[str] = []  # changes of the account, in the order in which two had agreed to them
 
     def propose(self, event: ChangeProposed) -> None:
         """Take a proposal of the record."""
         self.asked[event.change_hash] = Change(event.change, event.who)
 
     def agree(self, event: ChangeAgreed) -> None:
-        """Take an agreement of the record; whether it counts is asked whenever something rests on it. Who agrees again,
-        with a new key, takes the last place."""
-        agreed_by = self.asked[event.change_hash].agreed_by
-        agreed_by.pop(event.person, None)
-        agreed_by[event.person] = event
-        self._latest.pop(event.change_hash, None)
-        self._latest[event.change_hash] = None
+        """Take an agreement of the record; whether it counts is asked whenever something rests on it."""
+        change = self.asked[event.change_hash]
+        change.agreed_by[event.person] = event
+        account = change.values["kind"] == PROCEEDS_ACCOUNT
+        if account and len(change.agreed_by) >= AGREEMENTS_NEEDED and event.change_hash not in self._accounts:
+            self._accounts.append(event.change_hash)
 
     def in_force(self, change_hash: str, roles: Mapping[str, Role], people: People) -> bool:
         """True while enough people have agreed. Every signature is verified again: who has lost their key has signed
@@ -62,13 +61,12 @@ class Changes:
         return len(self._signers(self.asked[change_hash], roles, people)) >= AGREEMENTS_NEEDED
 
     def proceeds_account(self, roles: Mapping[str, Role], people: People) -> str:
-        """Where the proceeds go now: by the last such change in force, else by the mandate."""
-        accounts = [
-            self.asked[change_hash].values["account"]
-            for change_hash in self._latest
-            if self.asked[change_hash].values["kind"] == PROCEEDS_ACCOUNT and self.in_force(change_hash, roles, people)
-        ]
-        return str(accounts[-1]) if accounts else self.mandated_account
+        """Where the proceeds go now: by the last change to which two have agreed, else by the mandate. Nowhere (empty)
+        while an agreement to that change is void: what was before it is not in force again by that."""
+        if not self._accounts:
+            return self.mandated_account
+        last = self._accounts[-1]
+        return str(self.asked[last].values["account"]) if self.in_force(last, roles, people) else ""
 
     def refuse_proposal(self, event: ChangeProposed, roles: Mapping[str, Role], credited: Mapping[str, Decimal]) -> str:
         """Why this change cannot be asked for; empty if it can. ``credited``: what each asset has to recall."""
@@ -94,11 +92,14 @@ class Changes:
         change = self.asked.get(event.change_hash)
         if change is None:
             return f"no change {event.change_hash[:12]} was asked for in case {self.case_id}"
+        if event.change_hash in self._accounts[:-1]:
+            return "a later change of the account has taken its place; ask for it anew"
         if self.in_force(event.change_hash, roles, people):
             return "the change is in force already"
-        return self._refuse_signature(change, event, roles, people)
+        return self.refuse_signature(change, event, roles, people)
 
-    def _refuse_signature(self, change: Change, event: ChangeAgreed, roles: Mapping[str, Role], people: People) -> str:
+    def refuse_signature(self, change: Change, event: ChangeAgreed, roles: Mapping[str, Role], people: People) -> str:
+        """Why this is no agreement of somebody who may agree to the change; empty if it is."""
         if event.person == change.who:
             return f"{event.person} asked for the change and cannot agree to it"
         if roles.get(event.person) not in APPROVERS:
@@ -111,7 +112,7 @@ class Changes:
 
     def _signers(self, change: Change, roles: Mapping[str, Role], people: People) -> list[str]:
         agreed = change.agreed_by.items()
-        return sorted(person for person, each in agreed if not self._refuse_signature(change, each, roles, people))
+        return sorted(person for person, each in agreed if not self.refuse_signature(change, each, roles, people))
 
     def _signed(
         self, kind: str, plan_hash: str, roles: Mapping[str, Role], people: People

@@ -80,6 +80,11 @@ class People:
             return f"the key is already enrolled for {person}, or was revoked; make a new key"
         return f"the key belongs to {owner}: one person, one name"
 
+    def holder(self, public_key: str) -> str | None:
+        """The person whose live key this is, whether or not it speaks."""
+        owner = self.owner_of.get(public_key)
+        return owner if owner is not None and public_key in self.persons[owner].keys else None
+
     def speaks_for(self, public_key: str) -> str | None:
         """The person whom a live key speaks for. Where one has two, which `keys enroll` refuses, neither does until one
         is revoked: the second may be somebody else's."""

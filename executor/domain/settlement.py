@@ -160,6 +160,8 @@ def _refuse_conversion(event: FxConverted) -> str:
 
 def _refuse_words(case: Case, people: People, event: Any) -> str:
     account = case.changes.proceeds_account(case.roles, people)
+    if isinstance(event, CaseAccountCredited) and not account:
+        return "an agreement to the last change of the account is void: two must agree to it again, or to another"
     if isinstance(event, CaseAccountCredited) and event.account != account:
         return f"proceeds go to '{account}', the account of this case, and to no other"
     if isinstance(event, ReceiptRecorded) and event.issuer not in ISSUERS:

@@ -168,7 +168,7 @@ async def refuse(journal: Journal, approval: Approval, fault: str, who: str, clo
 def voided_by(journal: Journal, public_key: str, now: datetime) -> list[str]:
     """The plans of every case that may be executed now and may not without this key."""
     people, without = load_people(journal), load_people(journal)
-    owner = without.speaks_for(public_key)
+    owner = without.holder(public_key)
     if owner is not None:
         without.persons[owner].keys.discard(public_key)
     lost = []

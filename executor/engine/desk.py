@@ -1,6 +1,6 @@
 """The venues of one run, started and ready: instruments, purses, and what the market looks like on all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -75,12 +75,14 @@ class Desk:
         self._mids: list[SourcePrice] | None = []  # of it, once they were asked for
         self.read_between = (clock.now(), clock.now())  # the balances with which it was opened
 
-    async def open(self, asset: str, quote_asset: str) -> None:
-        """Start every venue, read instruments and balances. Raises ``CredentialsRefused`` (at a real venue also
-        for a key that might withdraw) or ``VenueUnreachable``."""
+    async def open(self, asset: str, quote_asset: str, only: Collection[str] | None = None) -> None:
+        """Start every venue, or ``only`` these, read instruments and balances. Raises ``CredentialsRefused`` (at a real
+        venue also for a key that might withdraw) or ``VenueUnreachable``."""
         self._asset = asset
         began: list[datetime] = []
         for name, venue in self.venues.items():
+            if only is not None and name not in only:
+                continue
             try:
                 await venue.start()
                 if not venue.simulated:

@@ -26,7 +26,7 @@ from executor.domain.price_rules import (
     highest_allowed,
     lowest_price,
 )
-from executor.errors import NotNow
+from executor.errors import NotNow, RuleRefused
 from executor.guards.verdict import Verdict
 from executor.market.benchmark import BenchmarkRecord
 from executor.market.reference import SourcePrice, reference_price
@@ -124,7 +124,12 @@ class Prices:
         )
 
     def _exposed(self, child: Child) -> Exposed:
-        grid = self._market.grid(child.venue) if child.method == "book" else QUOTES
+        if child.method != "book" or not self._after_fees:
+            return Exposed(child.qty - child.cum_qty, child.limit_px)
+        try:
+            grid = self._market.grid(child.venue)
+        except RuleRefused as unlisted:
+            raise NotNow("price.fees", f"{unlisted}: the fees of {child.client_order_id} are not known") from None
         return Exposed(child.qty - child.cum_qty, child.limit_px, grid.fee_rate, grid.least_fee)
 
     def _reference(self, now: datetime) -> Decimal | None:

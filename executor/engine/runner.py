@@ -184,7 +184,8 @@ class Runner:
         return True
 
     async def _look_once_more(self) -> None:
-        await self._desk.open(self._plan.asset, self._plan.quote_asset)
+        sold_at = {venue for venue, _ in self.log.state.routes}
+        await self._desk.open(self._plan.asset, self._plan.quote_asset, sold_at)
         await self.log.record(ParentTaken(epoch=self.log.state.epoch + 1, owner=self._owner))
         await self._reconciler.run()
         await self._compare_at_last()

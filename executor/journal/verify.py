@@ -248,7 +248,10 @@ class _Check:
     def _glance(self, stored: _Stored) -> None:
         """A line that was verified before stands where it stood: its columns, by which it is found, say what it says.
         Else only its trade counts: a later line must not repeat it."""
-        said = _HEADER.decode(stored.line)
+        try:
+            said = _HEADER.decode(stored.line)
+        except msgspec.DecodeError as error:
+            raise stored.bad(f"it cannot be read ({error})") from None
         found = (said.stream, said.version, said.case_id, said.event.kind, said.at)
         if found != (stored.stream, stored.version, stored.case_id, stored.kind, stored.at):
             raise stored.bad("the line says something else than its columns")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from adapters.venue import Book, Instrument, VenueTraits
-from executor.domain.money import ONE, ZERO, is_multiple, multiples, plain
+from executor.domain.money import ONE, ZERO, is_multiple, multiples, plain, times
 from executor.domain.plan import OtcLeg, Plan, TwapLeg
 from executor.strategy.route import Offer, largest_child, smallest_child
 from executor.strategy.schedule import slice_count
@@ -83,9 +83,12 @@ def _twap(plan: Plan, leg: TwapLeg, facts: Sequence[VenueFacts], best: Decimal) 
             f"{plain(most)}; use at least {int(leg.qty * (ONE + leg.size_jitter) / most) + 1} slices"
         )
     order_value = plan.caps.order_value if plan.caps is not None else None
-    lowest = min(max(offer.instrument.min_notional, leg.min_notional) for offer in offers)
+    lowest = times(least, best)
     if order_value is not None and order_value < lowest:
-        found.append(f"cap.order_value: {plain(order_value)} is under the least order, {plain(lowest)}")
+        found.append(
+            f"cap.order_value: {plain(order_value)} is under the value of the smallest order, {plain(least)} at the "
+            f"best bid, {plain(lowest)}: allow more, raise the floor, or lower min_notional"
+        )
     if not any(is_multiple(leg.qty, offer.instrument.step_size) for offer in offers):
         found.append(f"step: {plain(leg.qty)} is finer than the smallest step of every venue")
     return found

@@ -177,7 +177,9 @@ def test_a_recall_that_was_interrupted_is_carried_out_by_agreeing_again(
         cut.setattr("executor.cli.change._carry_out", interrupted)
         assert office.call(*agree(office, "ri", change)).returncode == ExitCode.INTERRUPTED
     assert holdings(office) == {"credited": "2"}
-    assert "carried out now" in office.done(*agree(office, "ri", change))
+    office.refused("neither checker nor risk", *agree(office, "se", change))
+    assert holdings(office) == {"credited": "2"}
+    assert "carried out now, for ri" in office.done(*agree(office, "ri", change))
     assert holdings(office) == {"recalled": "2"}
     office.refused("in force already", *agree(office, "ri", change))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from executor.domain.settlement_events import PoolAllocated
 from executor.exit_codes import ExitCode
 from tests.cli.commands import call, objects
 from tests.cli.treasury import D, Treasury, two_fills
@@ -102,6 +103,20 @@ def test_a_pool_that_sold_nothing_gives_the_coins_back(credited: bool, office: T
     assert balance(office, "POOL") == {("allocated", "BTC"): D(10), ("entrusted", "BTC"): D(-10)}
     recall = ("mandate", "recall", "POOL", "BTC", "1", "--to", "wallet", "--who", "op", "--why", "w")
     office.refused("0 are credited", *recall)
+
+
+def test_a_pool_that_was_shared_out_before_this_was_recorded_moves_nothing(office: Treasury) -> None:
+    """An older record does not say that the pool's coins are its members' again; they are all the same."""
+    office.done(*form(office))
+    office.credits("POOL", "10")
+    office.refused("go back to its member cases", *move("credited", "recalled"))
+    office.write("POOL", "case/POOL", [PoolAllocated(asset="BTC", shares=[], who="se")])
+    for way in (("credited", "recalled"), ("credited", "reserved")):
+        office.refused("its BTC are its members'", *move(*way))
+
+
+def move(source: str, target: str) -> tuple[object, ...]:
+    return ("mandate", "move", "POOL", "BTC", "1", source, target, "--evidence", "plan=x", "--who", "op")
 
 
 def test_what_a_pool_has_not_sold_is_its_members_again(office: Treasury) -> None:

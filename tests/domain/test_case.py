@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from executor.domain.case import Case, HoldingState
 from executor.domain.case_events import (
@@ -153,6 +154,7 @@ def test_nobody_gets_a_second_key_beside_a_live_one() -> None:
     older = people()
     older.apply(PersonEnrolled(person="ri", name="ri", public_key=public_hex(second), who="admin"))
     assert older.speaks_for(public_hex(second)) is older.speaks_for(public_hex(KEYS["ri"])) is None
+    assert older.holder(public_hex(second)) == older.holder(public_hex(KEYS["ri"])) == "ri"  # so it can be revoked
     older.apply(KeyRevoked(person="ri", public_key=public_hex(second), voids=[], who="admin", why="whose?"))
     assert older.speaks_for(public_hex(KEYS["ri"])) == "ri"
 
@@ -256,6 +258,28 @@ def test_a_small_transfer_comes_first_and_a_credit_names_its_transfer(made: Case
     if move.from_state == "in_transit":
         made.apply(sent("0.1", "t2", "t1"))
     assert why in made.refuse_move(move, people())
+
+
+def test_coins_that_came_back_are_on_the_way_no_more() -> None:
+    """The transfer bounced: nothing can be credited by it, it was no test, and it can be recorded again."""
+    made = case()
+    made.apply(sent("0.5", "t1", "t1"))
+    back = HoldingMoved(
+        asset="BTC",
+        qty=Decimal("0.5"),
+        from_state="in_transit",
+        to_state="accepted",
+        evidence={"transaction": "t1"},
+        who="op",
+    )
+    assert "0 BTC are on the way by transaction t9" in made.refuse_move(
+        replace(back, evidence={"transaction": "t9"}), people()
+    )
+    assert made.refuse_move(back, people()) == ""
+    made.apply(back)
+    made.apply(sent("0.5", "t2", "t2"))
+    assert "0 BTC are on the way by transaction t1" in made.refuse_move(credited("0.5", "t1"), people())
+    assert made.refuse_move(sent("0.4", "t1", "t1"), people()) == ""
 
 
 def test_no_more_is_credited_than_was_sent_and_no_transaction_carries_coins_twice() -> None:

@@ -49,7 +49,7 @@ def test_the_account_changes_when_two_others_have_agreed() -> None:
 
 def test_who_has_lost_their_key_has_agreed_to_nothing() -> None:
     """A stolen key agrees, is revoked, and one other agrees: that is one. Nor does a change stay in force by a key that
-    was revoked since; its owner can agree again with a new one."""
+    was revoked since, nor the account before it come back; its owner can agree again with a new key."""
     made = half_credited()
     made.changes.mandated_account = "old account"
     made.apply(asked(ACCOUNT))
@@ -57,7 +57,7 @@ def test_who_has_lost_their_key_has_agreed_to_nothing() -> None:
     lost = people()
     lost.apply(KeyRevoked(person="ch", public_key=public_hex(KEYS["ch"]), voids=[], who="admin", why="stolen"))
     made.apply(agreed("ri", ACCOUNT))
-    assert (account(made), account(made, lost)) == ("new account", "old account")
+    assert (account(made), account(made, lost)) == ("new account", "")
     lost.apply(PersonEnrolled(person="ch", name="ch", public_key=public_hex(KEYS["xx"]), who="admin"))
     again = agreed("ch", ACCOUNT, key="xx")
     assert made.changes.refuse_agreement(again, made.roles, lost) == ""
@@ -65,15 +65,35 @@ def test_who_has_lost_their_key_has_agreed_to_nothing() -> None:
     assert account(made, lost) == "new account"
 
 
+def test_an_account_that_another_has_replaced_does_not_come_back_by_one_signature() -> None:
+    """Both agreed to one account, then to another; then a key was changed. The first account needs a new proposal."""
+    made, second = half_credited(), {**ACCOUNT, "account": "second account"}
+    for change in (ACCOUNT, second):
+        made.apply(asked(change))
+        for person in ("ch", "ri"):
+            made.apply(agreed(person, change))
+    assert account(made) == "second account"
+    known = people()
+    known.apply(KeyRevoked(person="ch", public_key=public_hex(KEYS["ch"]), voids=[], who="admin", why="a new card"))
+    known.apply(PersonEnrolled(person="ch", name="ch", public_key=public_hex(KEYS["xx"]), who="admin"))
+    assert account(made, known) == ""
+    first = agreed("ch", ACCOUNT, key="xx")
+    assert "has taken its place" in made.changes.refuse_agreement(first, made.roles, known)
+    made.apply(first)  # by hand all the same
+    assert account(made, known) == ""
+    made.apply(agreed("ch", second, key="xx"))
+    assert account(made, known) == "second account"
+
+
 def test_agreements_that_nobody_signed_put_nothing_in_force() -> None:
-    """Lines put into the record by hand: the account is that of the mandate, and no coin can be recalled."""
+    """Lines put into the record by hand: no account is in force until it was examined, and no coin can be recalled."""
     made = half_credited()
     made.changes.mandated_account = "old account"
     for change in (ACCOUNT, RECALL):
         made.apply(asked(change))
         for person in ("ch", "ri"):
             made.apply(replace(agreed(person, change), public_key="0" * 64, signature="0" * 128))
-    assert account(made) == "old account"
+    assert account(made) == ""
     assert "two people have agreed" in made.refuse_move(recalled("0.3"), people())
 
 

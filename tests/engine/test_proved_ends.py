@@ -26,7 +26,6 @@ from adapters.venue import (
 from executor.domain.case_events import PlanRevoked
 from executor.domain.events import ChildParked, ChildResent, ParentFinished
 from executor.domain.orders import ChildStatus, ParentStatus
-from executor.domain.plan import Plan
 from executor.engine.approval import case_stream, load_case
 from executor.engine.control import append_as_person
 from executor.engine.holdings import CaseCoins, sold_from_case
@@ -269,14 +268,18 @@ async def test_a_revoked_plan_ends_with_a_comparison_that_finds_what_it_has_sold
         duplicates=DuplicateIds.NOT_DOCUMENTED,
         script=[Step(error=LOST, late=timedelta(seconds=100))],
     )
-    store, case, asked = MemoryStore(), mandate("1"), plan()
+    beta = ScriptedVenue(alpha.clock, "beta", free="0")
+    store, case, asked = MemoryStore(), mandate("1"), plan(venues=["alpha", "beta"])
     approve(store, case, asked, START)
 
-    def run(of: Plan) -> Runner:
+    def run() -> Runner:
         journal = Journal(store, threaded=False)
-        return Runner(case, of, [alpha], journal, alpha.clock, observer=lambda line: None)
+        return Runner(case, asked, [alpha, beta], journal, alpha.clock, observer=lambda line: None)
 
-    first = run(asked)
+    async def gone_for_good() -> None:
+        raise NotSent("beta", "no route to host")
+
+    first = run()
     task = asyncio.create_task(ended(first))
     await alpha.clock.sleep_until(START + timedelta(seconds=60))
     first.stop.set()
@@ -284,7 +287,8 @@ async def test_a_revoked_plan_ends_with_a_comparison_that_finds_what_it_has_sold
     await alpha.clock.sleep_until(START + timedelta(minutes=10))
     gone = PlanRevoked(plan_hash=first.digest, who="rehearsal-risk", why="a new price")
     await append_as_person(Journal(store, threaded=False), case_stream("CASE-1"), "CASE-1", gone, alpha.clock)
-    state, fault = await ended(run(asked))
+    beta.start = gone_for_good  # type: ignore[method-assign]  # nothing was sold there: it need not answer
+    state, fault = await ended(run())
     assert (fault, state.status) == (None, ParentStatus.ENDED)
     assert state.cum_qty == alpha.sold == D("0.5")
     assert store.used(["holding/CASE-1/BTC"]) == {"holding/CASE-1/BTC": D("0.5")}

@@ -148,6 +148,14 @@ def test_a_line_that_is_found_elsewhere_is_found_out_from_a_checkpoint_on_too(st
         verdict(store, [last])
 
 
+def test_a_line_that_is_none_is_named_from_a_checkpoint_on_too(store: SqliteStore) -> None:
+    last, odd = notes(store)[-1], '{"nothing":1}'
+    store._db.execute("UPDATE events SET line = ? WHERE seq = 7", (odd,))
+    store._db.execute("UPDATE leaves SET leaf_hash = ? WHERE seq = 7", (leaf_hash(odd.encode()),))
+    with pytest.raises(RecordBroken, match="leaf 5: it cannot be read"):
+        verdict(store, [last])
+
+
 def test_a_record_cut_back_is_found_by_a_checkpoint_from_before(store: SqliteStore) -> None:
     """Everything after the second checkpoint is taken away, cleanly: only someone who kept the third can tell."""
     last = notes(store)[-1]

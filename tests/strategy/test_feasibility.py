@@ -119,9 +119,10 @@ def test_each_obstacle_is_named(said: str, asked: Plan, facts: VenueFacts) -> No
 
 
 def test_a_cap_on_one_order_under_the_least_order_is_named() -> None:
-    asked = plan(caps={"order_value": "99.99"})
-    assert obstacles(asked, [FACTS]) == ["legs.0 (twap): cap.order_value: 99.99 is under the least order, 100"]
-    assert obstacles(plan(caps={"order_value": "100"}), [FACTS]) == []
+    """100 at the floor of 90000 are 0.00112 BTC, which are worth 112 at the best bid."""
+    (why,) = obstacles(plan(caps={"order_value": "111.99"}), [FACTS])
+    assert why.startswith("legs.0 (twap): cap.order_value: 111.99 is under the value of the smallest order, 0.00112 at")
+    assert obstacles(plan(caps={"order_value": "112"}), [FACTS]) == []
 
 
 def test_all_obstacles_are_named_at_once() -> None:
