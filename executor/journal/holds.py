@@ -40,9 +40,11 @@ _CHANGES: dict[type, Callable[[Line, Any], dict[str, Hold | None]]] = {
 
 def changes_of(lines: Sequence[Line]) -> Mapping[str, Hold | None]:
     """What these events do to the stop controls, the last word on each scope: ``None`` where nothing holds it."""
+    if len(lines) == 1 and type(lines[0].event) not in _CHANGES:
+        return NOTHING  # nearly always
     changing = [line for line in lines if type(line.event) in _CHANGES]
     if not changing:
-        return NOTHING  # nearly always
+        return NOTHING
     changes: dict[str, Hold | None] = {}
     for line in changing:
         changes |= _CHANGES[type(line.event)](line, line.event)

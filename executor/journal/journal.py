@@ -115,7 +115,10 @@ class Journal:
                 _settle(durable, answers)
         else:
             for (_, durable), refused in zip(batch, answers, strict=True):
-                _settle(durable, refused)
+                if refused is not None:
+                    _settle(durable, refused)
+                elif not durable.done():  # else whoever waited was cancelled
+                    durable.set_result(None)
         self._begin(loop)
 
     def read(self, stream: str, after: int = 0) -> Iterator[Line]:
@@ -163,16 +166,12 @@ def _serve(writes: SimpleQueue[Callable[[], None] | None]) -> None:
         del write  # not kept until the next
 
 
-def _settle(durable: asyncio.Future[None], fault: Exception | None) -> None:
-    if durable.done():
-        return  # cancelled: nobody waits any more
-    if fault is None:
-        durable.set_result(None)
-    else:
+def _settle(durable: asyncio.Future[None], fault: Exception) -> None:
+    if not durable.done():
         durable.set_exception(fault)
 
 
 def row_of(line: Line) -> Row:
     """The line as a store keeps it."""
     text = encode(line)
-    return Row(line.stream, line.version, line.case_id, line.kind, text[_AT], text)
+    return Row(line.stream, line.version, line.case_id, type(line.event).__name__, text[_AT], text)
