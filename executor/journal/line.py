@@ -69,7 +69,7 @@ def _builtin(value: Any) -> Any:
 def encode(line: Line) -> str:
     """The canonical JSON text of ``line``."""
     if type(line.event) in _OFTEN:
-        text: bytes = _encoder.encode(line)
+        text: bytes = _encode(line)
         if not _suspect(text.translate(_BEFORE_VALUE, _LEFT_OUT)):
             return text.decode()
     return canonical(_builtin(msgspec.to_builtins(line, builtin_types=(Decimal, datetime)))).decode()
@@ -119,5 +119,6 @@ def _suspect(skeleton: bytes) -> bool:
 
 
 _encoder = msgspec.json.Encoder(order="sorted")
+_encode = _encoder.encode
 _as_it_stands = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)

@@ -42,12 +42,12 @@ def whole(appends: Sequence[Append]) -> tuple[list[Row], set[tuple[str, int]]] |
     in one go; ``None`` where an append changes holds or counters, or rests on a stream that another one writes."""
     rows: list[Row] = []
     rests_on: set[tuple[str, int]] = set()
-    for each in appends:
-        if each.holds or each.reserve:
+    for own, _, holds, reserve, expects in appends:
+        if holds or reserve:
             return None
-        rows += each.rows
-        if each.expects:
-            rests_on.update(each.expects.items())
+        rows += own
+        if expects:
+            rests_on.update(expects.items())
     if rests_on and not {row.stream for row in rows}.isdisjoint({stream for stream, _ in rests_on}):
         return None
     return rows, rests_on
