@@ -99,10 +99,8 @@ def test_a_worker_that_is_cut_off_from_the_database_sends_nothing(
         on.until(lambda: not on.run_by(lonely.name))
         on.finished()
         line.mend()
-        ended, gave_up = (
-            lonely.end(),
-            "the database has not answered for 90 s" in lonely.told,
-        )  # if it was cut off so long
+        ended = lonely.end()
+        gave_up = "the database has not answered for 90 s" in lonely.told  # it was cut off for longer than that
         assert ended == (ExitCode.ERROR if gave_up else ExitCode.STOPPED)
         on.check()
         late = on.sent_after(lonely, cut_at)
