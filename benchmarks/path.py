@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import cast
 
+from msgspec.structs import replace
+
 from adapters.clock import SystemClock
 from adapters.mock.world import FEES
 from benchmarks.planning import task
@@ -55,7 +57,7 @@ def event_by_event(place: Place, name: str, each: int) -> tuple[float, float]:
 def _first_refusal(commit: Callable[[Sequence[Append]], list[Stopped | None]], append: Append) -> Stopped | None:
     """Commit the rows of ``append`` singly: all that guards them is looked up with the first."""
     for number, row in enumerate(append.rows):
-        one = append._replace(rows=[row]) if number == 0 else Append([row], append.scopes)
+        one = replace(append, rows=[row]) if number == 0 else Append([row], append.scopes)
         (refused,) = commit([one])
         if refused is not None:
             return refused

@@ -2,19 +2,23 @@
 
 Every line is hashed and must be the leaf that was sequenced; every checkpoint must have the root over those leaves, a
 good signature, and stand after the one before it; every stream must count its versions without a gap and fold without
-a contradiction, and no trade may be recorded twice. Nothing is remembered between two runs: a run may begin at a
-checkpoint that was verified before, and then leaves out the reading of older lines, never their hashing.
+a contradiction, no trade may be recorded twice, and the counters of caps must stand where the orders bring them.
+Nothing is remembered between two runs: a run may begin at a checkpoint that was verified before, and then leaves out
+the reading of older lines, never their hashing, and with it the sums at the counters.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import msgspec
 
+from executor.domain.counting import CountingFilled
 from executor.domain.events import FillRecorded, ParentCreated
 from executor.domain.parent import Parent
 from executor.errors import RecordBroken
 from executor.journal.checkpoint import Checkpoint, origin
+from executor.journal.counters import check_counters
 from executor.journal.leaves import Run, Turn
 from executor.journal.line import Line, canonical, decode, time_text
 from executor.journal.note import PLAIN, Note, VerifierKey
@@ -89,6 +93,7 @@ class _Check:
         self._parents: dict[str, Parent] = {}
         self._markets: dict[str, tuple[str, str]] = {}
         self._trades: set[tuple[str, str, str, str]] = set()
+        self._filled: list[dict[str, Decimal]] = []
 
     def all(self) -> Verdict:
         """Check everything."""
@@ -108,6 +113,8 @@ class _Check:
             self._verdict.events += 1
             if stored.case_id not in trees:
                 raise stored.bad("no checkpoint covers its tree; `executor checkpoint` writes the first")
+        if not self._trusted:  # else only some of the orders were read
+            check_counters(self._run, self._parents.values(), self._filled)
         self._verdict.trees = len(trees)
         self._verdict.parents = {name: str(parent.status) for name, parent in self._parents.items()}
         return self._verdict
@@ -223,6 +230,8 @@ class _Check:
         self._verdict.read += 1
         if line.stream.startswith("parent/"):
             self._fold(stored, line)
+        elif isinstance(line.event, CountingFilled):
+            self._filled.append(line.event.counted)
 
     def _catch_up(self, stored: _Stored) -> None:
         """Bring a stream to where the reading begins. Its older lines were hashed on the way here."""

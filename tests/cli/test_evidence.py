@@ -17,7 +17,8 @@ from tests.cli.commands import call, objects, plan, twap, write_mandate
 def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journal of a small rehearsal, with its key beside it."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    mandate = write_mandate(folder, plan(twap()))
+    caps = {"plan_percent_per_day": "100", "venue_value_per_day": "1000000", "day_boundary": "UTC"}
+    mandate = write_mandate(folder, plan(twap(), caps=caps))
     done = call("dry-run", mandate, "--journal", folder / "j")
     assert done.returncode == 0, done.stderr
     return folder / "j"
@@ -56,6 +57,29 @@ def test_a_changed_line_is_named_with_code_8(journal: Path) -> None:
     assert done.returncode == 8
     assert "first bad line: case TEST-1, parent/" in done.stderr
     assert "version 9, leaf " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE counters SET used = '0.001' WHERE counter LIKE 'plan_percent_per_day/%'",
+        "DELETE FROM counters WHERE counter LIKE 'venue_value_per_day/%'",
+        "UPDATE counters SET used = used || '1' WHERE counter LIKE 'holding/%'",
+        "INSERT INTO counters VALUES ('week_values/USD/2026-03-07', '1')",
+    ],
+)
+def test_a_counter_of_a_cap_that_was_changed_is_named_with_code_8(change: str, journal: Path, tmp_path: Path) -> None:
+    """Made smaller, so that more could be sold; taken away; made up."""
+    head = tmp_path / "head.txt"
+    assert call("verify", "--journal", journal, "--head", head).returncode == 0
+    touch(journal, change)
+    done = call("verify", "--journal", journal)
+    assert done.returncode == 8
+    named = change.partition("/")[0].rpartition("'")[2]
+    assert f"the counter {named}/" in done.stderr
+    assert "the orders of the record come to" in done.stderr
+    # Sums are only there where every order is read.
+    assert call("verify", "--journal", journal, "--from", head).returncode == 0
 
 
 def test_from_a_checkpoint_verified_before(journal: Path, tmp_path: Path) -> None:

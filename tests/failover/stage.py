@@ -252,6 +252,9 @@ class Stage:
             counted = db.execute("SELECT sum(used) FROM counters WHERE counter LIKE '%venue_value_per_day%'").fetchone()
         assert counted is not None
         assert counted[0] == value <= self.cap
+        assert call("checkpoint", "--journal", self.url, env=self.env).returncode == 0
+        verified = call("verify", "--journal", self.url, env=self.env)
+        assert verified.returncode == 0, verified.stderr
         return states
 
     def _sent_by_whom_it_was_written(self) -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from executor.engine.counting import COUNTING_STREAM
 from executor.errors import Stopped
 from executor.journal.memory import MemoryStore
@@ -74,7 +76,7 @@ class UnderWay(MemoryStore):
         return super().commit(appends)
 
     def wait_for_appends(self) -> None:
-        super().commit([each._replace(expects=NOTHING) for each in self.under_way])  # it has looked long ago
+        super().commit([replace(each, expects=NOTHING) for each in self.under_way])  # it has looked long ago
         self.under_way = []
 
 
