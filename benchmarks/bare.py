@@ -35,8 +35,8 @@ class BareSqlite:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA wal_autocheckpoint=0")
         self._db.execute(
-            "CREATE TABLE bare (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, case_id TEXT, "
-            "kind TEXT, at TEXT, line TEXT, UNIQUE (stream, version)) STRICT"
+            "CREATE TABLE IF NOT EXISTS bare (seq INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, "
+            "case_id TEXT, kind TEXT, at TEXT, line TEXT, UNIQUE (stream, version)) STRICT"
         )
         self._commits = 0
 
@@ -62,9 +62,9 @@ class BarePostgres:
 
         self._db = psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://", 1), autocommit=True)
         self._db.execute("SET synchronous_commit = on")
-        self._db.execute("DROP TABLE IF EXISTS bare")
         self._db.execute(
-            'CREATE TABLE bare (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream TEXT COLLATE "C" NOT NULL, '
+            "CREATE TABLE IF NOT EXISTS bare (seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+            'stream TEXT COLLATE "C" NOT NULL, '
             "version BIGINT NOT NULL, case_id TEXT, kind TEXT, at TEXT, line TEXT, UNIQUE (stream, version))"
         )
 
@@ -76,12 +76,11 @@ class BarePostgres:
         )
 
     def close(self) -> None:
-        self._db.execute("DROP TABLE bare")
         self._db.close()
 
 
 def bare_at(place: Place) -> Bare:
-    """An empty table beside the journal at ``place``: on the same disk, in the same server."""
+    """A table beside the journal at ``place``: on the same disk or in the same server, growing as the journal grows."""
     return BareSqlite(place.with_suffix(".bare")) if isinstance(place, Path) else BarePostgres(place)
 
 

@@ -1,7 +1,7 @@
 """``python -m benchmarks.journal``: what it costs to make events durable, on SQLite and on PostgreSQL.
 
 In each round, on the same disk, one after the other: the plain driver with one commit per row, with fifty tasks that
-share commits, and with full batches and nobody waiting; then the journal with fifty tasks and with one; then the whole
+share commits, and with full batches and nobody waiting; then the journal with one task and with fifty; then the whole
 path of child orders (decide, guards, intent, a venue in memory, result) of fifty parent orders at once, of one, and of
 one whose events are committed one by one, without the writer's thread.
 ``--url`` names an empty database; without it only SQLite is measured. ``--profile`` shows where the path's time goes.
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain, islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +26,15 @@ from typing import Any
 from benchmarks.bare import alone, bare_at, batches, grouped
 from benchmarks.path import child_orders, event_by_event
 from executor.domain.control import child_scopes
-from executor.domain.events import SliceStarted, Top
+from executor.domain.events import (
+    AnyEvent,
+    ChildAcknowledged,
+    ChildClosed,
+    ChildIntended,
+    FillRecorded,
+    SliceStarted,
+    Top,
+)
 from executor.engine.long_run import long_run
 from executor.journal.journal import Journal
 from executor.journal.line import Line, encode, time_text
@@ -41,12 +50,30 @@ _TOPS = [
 ]
 
 
+def child_order(task: int, number: int) -> list[AnyEvent]:
+    """What is written of one child order that fills at once, in that order."""
+    name, px = f"p{task:09}-{number}", Decimal("99980.10")
+    return [
+        SliceStarted(leg=0, slice=number, planned_qty=_QTY, due_qty=_QTY, mid_px=Decimal("100000.1"), tops=_TOPS),
+        ChildIntended(
+            client_order_id=name, number=number, leg=0, slice=number, venue="osl", method="book", symbol="BTCUSD",
+            qty=_QTY, limit_px=px, time_in_force="IOC", post_only=False, tops=_TOPS,
+        ),
+        ChildAcknowledged(client_order_id=name, venue_order_id=f"osl-{number}", venue_status="filled"),
+        FillRecorded(
+            client_order_id=name, venue="osl", trade_id=f"t-osl-{number}", qty=_QTY, px=px, notional=px * _QTY,
+            fee=Decimal("6.24875625"), fee_asset="USD", at=_AT,
+        ),
+        ChildClosed(client_order_id=name, venue_status="filled", cum_qty=_QTY),
+    ]  # fmt: skip
+
+
 def lines(round_: str, task: int, count: int) -> list[Line]:
-    """The events of one task: one stream, consecutive versions."""
-    event = SliceStarted(leg=0, slice=task, planned_qty=_QTY, due_qty=_QTY, mid_px=None, tops=_TOPS)
+    """The events of one task: one stream, consecutive versions, child order after child order."""
+    events = chain.from_iterable(child_order(task, number) for number in range(1, count + 1))
     return [
         Line(stream=f"{round_}/{task}", version=version, case_id="BENCH-1", at=_AT, event=event)
-        for version in range(1, count + 1)
+        for version, event in enumerate(islice(events, count), 1)
     ]
 
 
@@ -55,21 +82,25 @@ def rows(own: Sequence[Line]) -> list[Row]:
     return [Row(one.stream, one.version, one.case_id, one.kind, time_text(one.at), encode(one)) for one in own]
 
 
-def awaited(place: Place, streams: Sequence[Sequence[Line]]) -> float:
-    """Events per second of tasks that each append one after the other and wait, encoding and holds included."""
+def awaited(place: Place, *phases: Sequence[Sequence[Line]]) -> list[float]:
+    """Events per second of tasks that each append one after the other and wait, encoding and holds included; phase
+    after phase on one journal that stays open, as the plain driver does."""
 
     async def work(journal: Journal, task: int, own: Sequence[Line]) -> None:
         scopes = child_scopes("BENCH-1", f"p{task}", "plan", "osl")
         for line in own:
             await journal.append([line], scopes)
 
-    async def main() -> float:
-        journal = Journal(open_store(place), threaded=True)
+    async def phase(journal: Journal, streams: Sequence[Sequence[Line]]) -> float:
         began = time.perf_counter()
         await asyncio.gather(*(work(journal, task, own) for task, own in enumerate(streams)))
-        spent = time.perf_counter() - began
+        return sum(map(len, streams)) / (time.perf_counter() - began)
+
+    async def main() -> list[float]:
+        journal = Journal(open_store(place), threaded=True)
+        found = [await phase(journal, streams) for streams in phases]
         await journal.aclose()
-        return sum(map(len, streams)) / spent
+        return found
 
     return asyncio.run(main())
 
@@ -80,15 +111,12 @@ def one_round(place: Place, name: str, count: int) -> dict[str, float]:
     single = lines(f"{name}-one", 0, count * 2)
     bare = bare_at(place)
     found = {
-        "bare_one": alone(bare, rows(lines("one", 0, count * 2))),
+        "bare_one": alone(bare, rows(lines(f"{name}-one", 0, count * 2))),
         "bare_grouped": grouped(bare, [rows(own) for own in streams]),
-        "bare_batches": batches(bare, [row for n in range(TASKS) for row in rows(lines("b", n, count))], TASKS),
+        "bare_batches": batches(bare, [row for n in range(TASKS) for row in rows(lines(f"{name}-b", n, count))], TASKS),
     }
     bare.close()
-    if isinstance(place, Path):
-        place.with_suffix(".bare").unlink()
-    found["journal"] = awaited(place, streams)
-    found["journal_one"] = awaited(place, [single])
+    found["journal_one"], found["journal"] = awaited(place, [single], streams)
     found["path"], found["path_children"] = child_orders(place, f"{name}-path", TASKS, max(4, count // 10))
     found["path_one"], _ = child_orders(place, f"{name}-alone", 1, count // 2)
     found["path_one_singly"], _ = event_by_event(place, f"{name}-singly", count // 2)

@@ -3,13 +3,18 @@ names a calendar first, nobody's orders are missing from it."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
 
+from executor.domain.counting import CountingFilled
+from executor.domain.parent import Parent
 from executor.engine.counting import COUNTING_STREAM
 from executor.errors import Stopped
+from executor.journal.counters import check_counters
+from executor.journal.leaves import looking
+from executor.journal.line import decode
 from executor.journal.memory import MemoryStore
 from executor.journal.open import Place, open_reading, open_store
 from executor.journal.store import NOTHING, Append
@@ -54,11 +59,22 @@ def test_orders_of_plans_that_begin_at_once_are_all_counted(place: Place) -> Non
     taken = sum((seller.taken for seller in sellers), D(0))
     reader = open_reading(place)
     used = reader.used()
-    assert 2 <= len(list(reader.read(COUNTING_STREAM))) <= 4  # named and filled, together or one by one
+    counting = [decode(text).event for text in reader.read(COUNTING_STREAM)]
+    assert 2 <= len(counting) <= 4  # named and filled, together or one by one
+    parents = [folded(reader.read(stream)) for stream in reader.streams("parent/")]
     reader.close()
+    with looking(place) as run:
+        check_counters(run, parents, [each.counted for each in counting if isinstance(each, CountingFilled)])
     assert all("intended" in answers for answers in told)
     for counter in COUNTERS.values():
         assert taken <= used[counter] <= taken + D("0.5") * len(own) * 10
+
+
+def folded(texts: Iterable[str]) -> Parent:
+    state = Parent()
+    for line in map(decode, texts):
+        state.apply(line.event, line.at)
+    return state
 
 
 class UnderWay(MemoryStore):
