@@ -102,6 +102,7 @@ class PostgresStore:
             self._link.ask(sql.NEW_COUNTERS, (sorted(counted - self._counters),))
             self._counters |= counted
         changed = {scope: hold for append in appends for scope, hold in append.holds.items()}
+        assert not (changed and counted), "an append changes holds or counters, never both"
         if changed:
             put = {scope: _value(hold) for scope, hold in changed.items() if hold is not None}
             parameters |= {"changed": list(changed), "put": Jsonb(put)}

@@ -94,9 +94,11 @@ class Link:
                 self._drop()
                 self._away_since = self._away_since or self._clock.now()
                 if self._clock.now() >= self._away_since + self._patience:
+                    waited = self._patience.total_seconds()
+                    silent = f"has not answered for {waited:.0f} s" if waited else "does not answer"
                     raise JournalFailed(
-                        f"the journal at {self} has not answered for {self._patience}: {_said(error)}; whether the "
-                        "last events were written is not known"
+                        f"the journal at {self} {silent}: {_said(error)}; whether the last events were written is not "
+                        "known"
                     ) from None
                 _wait(_PAUSE)
             except psycopg.Error as error:

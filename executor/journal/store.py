@@ -29,8 +29,8 @@ class Row(NamedTuple):
 class Append(msgspec.Struct, frozen=True, gc=False):  # made for each event: cheap to make
     """Rows of one stream that are written whole or not at all. ``scopes``: refuse it if a hold is on one of them.
     ``holds``: what it does to the holds, scope to the new hold or to ``None`` for a cleared one. ``reserve``: what it
-    takes from the counters of caps or gives back; refused if one of them would go over. ``expects``: streams that must
-    still end at this version, for what was read there is what it rests on."""
+    takes from the counters of caps or gives back; refused if one of them would go over; never beside ``holds``.
+    ``expects``: streams that must still end at this version, for what was read there is what it rests on."""
 
     rows: Sequence[Row]
     scopes: Sequence[str] = ()
