@@ -225,8 +225,9 @@ class Stage:
 
     # --- what must hold -----------------------------------------------------------------------------------------
 
-    def check(self) -> dict[str, Parent]:
-        """Every parent order exact, nothing sent that was not journalled first, no id twice but as the record says."""
+    def check(self, *, newer: bool = False) -> dict[str, Parent]:
+        """Every parent order exact, nothing sent that was not journalled first, no id twice but as the record says;
+        unless a ``newer`` program has written it, which this one does not read, the record verifies."""
         states, seen = self.states(), self.seen()
         assert seen["unjournalled"] == []
         assert seen["resting"] == []
@@ -252,9 +253,10 @@ class Stage:
             counted = db.execute("SELECT sum(used) FROM counters WHERE counter LIKE '%venue_value_per_day%'").fetchone()
         assert counted is not None
         assert counted[0] == value <= self.cap
-        assert call("checkpoint", "--journal", self.url, env=self.env).returncode == 0
-        verified = call("verify", "--journal", self.url, env=self.env)
-        assert verified.returncode == 0, verified.stderr
+        if not newer:
+            assert call("checkpoint", "--journal", self.url, env=self.env).returncode == 0
+            verified = call("verify", "--journal", self.url, env=self.env)
+            assert verified.returncode == 0, verified.stderr
         return states
 
     def _sent_by_whom_it_was_written(self) -> None:

@@ -139,7 +139,7 @@ def test_an_old_and_a_new_version_side_by_side_and_a_rolling_upgrade(tmp_path: P
         assert again.end() == ExitCode.ERROR
         assert "use the version of the program that wrote it" in again.told
         on.finished()
-        states = on.check()
+        states = on.check(newer=True)
         assert {state.owner.split("/")[0] for state in states.values() if state.epoch > 1} == {new.name}
         assert on.sent_after(old, left) == []
 
