@@ -89,10 +89,7 @@ def record_command(case_id: str, record: Path, candles: Path, who: str, journal:
     """Write the average in RECORD into the case, where its price rules find it. It is computed again first.
 
     WHO is checker or risk in the case: whoever sells does not say what the price must be."""
-    kept = read_record(record)
-    found = differences(kept, load(candles))
-    if found:
-        raise RecordBroken("differs: " + "\n  ".join(found))
+    kept = computed(record, candles)
     event = BenchmarkRecorded(record_sha256=kept.sha256, record=kept.values(), who=who)
 
     async def recorded(opened: Journal) -> None:
@@ -105,6 +102,14 @@ def record_command(case_id: str, record: Path, candles: Path, who: str, journal:
     click.echo(
         f"recorded: {kept.result} {kept.parameters.currency} before {kept.parameters.trade_date} ({kept.sha256})"
     )
+
+
+def computed(record: Path, candles: Path) -> BenchmarkRecord:
+    """The average in ``record``, made again from ``candles``. Raises ``RecordBroken`` if that gives something else."""
+    kept = read_record(record)
+    if found := differences(kept, load(candles)):
+        raise RecordBroken(f"{record} does not come from {candles}: " + "\n  ".join(found))
+    return kept
 
 
 def _table(record: BenchmarkRecord) -> str:

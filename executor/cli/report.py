@@ -9,17 +9,17 @@ import click
 
 from config.holidays import hong_kong_holidays
 from config.journal_path import journal_path
+from executor.cli.benchmark import computed
 from executor.cli.evidence import existing, verifiers
 from executor.cli.journal_option import journal_option
 from executor.cli.recording import record_signer, secrets_here
 from executor.cli.replay import VolumeUnit, market_seen, volume_unit_option
-from executor.errors import InputRefused, RecordBroken
+from executor.errors import InputRefused
 from executor.journal.checkpoint import taken_apart
 from executor.journal.leaves import looking
 from executor.journal.line import decode
 from executor.journal.open import Place
-from executor.market.benchmark import BenchmarkRecord, differences, read_record
-from executor.market.candles import load
+from executor.market.benchmark import BenchmarkRecord
 from executor.report.bundle import bundle_files, inputs_missing, listed, refuse_keys, zipped
 from executor.report.casefile import CaseFile, casefile
 from executor.report.export import exported, institution_lines
@@ -149,10 +149,7 @@ def _read(
     if market is not None:
         _put(inputs, market.name, market)
     for path, candles in benchmarks:
-        average = read_record(path)
-        found = differences(average, load(candles))
-        if found:
-            raise RecordBroken(f"{path} does not come from {candles}: {'; '.join(found)}")
+        average = computed(path, candles)
         averages.append(average)
         _put(inputs, path.name, path)
         _put(inputs, average.file, candles)

@@ -70,4 +70,4 @@ class AverageTerms(Frozen):
 class AverageParams(AverageTerms):
     """Terms and the trade date."""
 
-    trade_date: date
+    trade_date: Annotated[date, Field(ge=date(2009, 1, 3), le=date(2999, 12, 31))]

@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from adapters.candles import Candle
 from executor.domain.average import AverageParams
@@ -49,6 +49,15 @@ FORMULAS = {
 _LISTED = 10  # how many gaps an error names
 
 
+def _above_zero(text: str) -> str:
+    if not text.strip("0."):
+        raise ValueError("an average is above zero")
+    return text
+
+
+_Price = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$"), AfterValidator(_above_zero)]
+
+
 class DayUsed(Frozen):
     """What one day of the window gave. Amounts are text as in the file; ``volume`` is the exact sum of the candles."""
 
@@ -76,7 +85,7 @@ class BenchmarkRecord(Frozen):
     trade_date_starts_at: str
     trade_date_ends_at: str
     days: tuple[DayUsed, ...]
-    result: str
+    result: _Price
 
     def values(self) -> dict[str, Any]:
         """The record as JSON values."""

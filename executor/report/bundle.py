@@ -20,7 +20,8 @@ from executor.journal.note import Signer, VerifierKey, signed
 from executor.journal.tree import leaf_hash
 from executor.market.benchmark import BenchmarkRecord
 from executor.report import page, verify_standalone
-from executor.report.casefile import CaseFile, is_named
+from executor.report.averages import is_named
+from executor.report.casefile import CaseFile
 from executor.report.postings import postings_file
 from executor.report.words import LANGUAGES, Words
 

@@ -19,13 +19,14 @@ from executor.domain.case_events import (
     PlanRevoked,
     RoleAssigned,
 )
-from executor.domain.events import ChildIntended, ChildUnknown, Event, FillRecorded, ParentCreated
+from executor.domain.events import ChildIntended, ChildUnknown, Event, FillRecorded
 from executor.domain.parent import Parent
 from executor.domain.reconcile_case import Verdict, reconcile_case
 from executor.errors import InputRefused
 from executor.journal.line import Line
 from executor.journal.note import VerifierKey
 from executor.market.benchmark import BenchmarkRecord
+from executor.report.averages import averages_of
 from executor.report.floors import floor_at, raises_of
 from executor.report.incidents import (
     Incident,
@@ -50,6 +51,7 @@ class Sale:
     fills: list[FillRecorded]
     orders: dict[str, ChildIntended]
     floors: dict[str, Decimal]  # in force at the intent of each order
+    averages: dict[str, Decimal | None]  # what each order is held against
     waits: list[Wait] = field(default_factory=list)
 
     def under_floor(self, fill: FillRecorded) -> bool:
@@ -204,32 +206,10 @@ def _sale(
         events.append((line.at, line.event))
     fills = [event for _, event in events if isinstance(event, FillRecorded)]
     orders = {event.client_order_id: event for _, event in events if isinstance(event, ChildIntended)}
-    average = average_of(state.spec, benchmarks)
-    px = None if average is None else Decimal(average.result)
+    averages = averages_of(state.spec, benchmarks)
     raises = raises_of(state.spec.plan_hash, raised)
-    floors = {
-        event.client_order_id: floor_at(state.spec.floor_px, raises, at)
-        for at, event in events
-        if isinstance(event, ChildIntended)
-    }
-    return Sale(state, events, tca(events, market, px, raises), fills, orders, floors, waits_of(lines))
-
-
-def average_of(spec: ParentCreated, benchmarks: Sequence[BenchmarkRecord]) -> BenchmarkRecord | None:
-    """The average that a sale is held against: the one that the plan's rules name, else the latest; ``None`` without
-    any that can be compared."""
-    fitting = [one for one in benchmarks if comparable(spec, one)]
-    return next(reversed([one for one in fitting if is_named(spec, one)] or fitting), None)
-
-
-def is_named(spec: ParentCreated, average: BenchmarkRecord) -> bool:
-    """True if a price rule of the plan rests on this average."""
-    named = {rule.get("benchmark") for rule in spec.plan.get("price_rules") or ()}
-    return not named.isdisjoint({average.sha256, average.parameters.terms_sha256})
-
-
-def comparable(spec: ParentCreated, average: BenchmarkRecord) -> bool:
-    """True if the average is in the currency of the sale and of its asset: the pair begins with the asset's code, or
-    the plan, which people approved, names the average itself."""
-    own = average.parameters.pair.casefold().startswith(spec.asset.casefold())
-    return average.parameters.currency == spec.quote_asset and (own or is_named(spec, average))
+    ordered = {event.client_order_id: at for at, event in events if isinstance(event, ChildIntended)}
+    floors = {order: floor_at(state.spec.floor_px, raises, at) for order, at in ordered.items()}
+    held = {order: averages.at(at) for order, at in ordered.items()}
+    quality = tca(events, market, averages.at, raises)
+    return Sale(state, events, quality, fills, orders, floors, held, waits_of(lines))

@@ -86,11 +86,6 @@ class _Axes:
             before = y
         self.parts.append(f'<polyline points="{" ".join(path)}" fill="none" {style}/>')
 
-    def level(self, value: Fraction | None, style: str) -> None:
-        if value is not None:
-            y = self.y(value)
-            self.parts.append(f'<line x1="{_LEFT}" y1="{y}" x2="{_W - _RIGHT}" y2="{y}" {style}/>')
-
     def legend(self, entries: Sequence[tuple[str, str]]) -> None:
         x = float(_LEFT)
         for mark, label in entries:
@@ -127,12 +122,12 @@ def price_chart(
     mids: Points,
     fills: Sequence[tuple[datetime, Decimal, str]],
     floors: Points,
-    benchmark: Decimal | None,
+    averages: Points,
 ) -> str:
-    """Mids as a line, every fill as a mark by its method (circle on a book, square by quote), benchmark, and the floor
-    with the moments at which it was raised."""
+    """Mids as a line, every fill as a mark by its method (circle on a book, square by quote), and in steps the
+    floor and the averages that the fills are held against."""
     values = [mid for _, mid in mids] + [Fraction(px) for _, px, _ in fills]
-    levels = [floor for _, floor in floors] + ([] if benchmark is None else [Fraction(benchmark)])
+    levels = [floor for _, floor in floors] + [average for _, average in averages]
     far = [level for level in levels if min(values) - level > 2 * (max(values) - min(values))]
     shown = [*values, *(level for level in levels if level not in far)]
     times = [at for at, _ in mids] + [at for at, _, _ in fills]
@@ -144,12 +139,13 @@ def price_chart(
     begin, end = axes.begin, max(times)
     own = [(min(max(at, begin), end), floor) for at, floor in floors]
     axes.line([(begin, own[0][1]), *own, (end, own[-1][1])], _FLOOR, steps=True)
-    axes.level(None if benchmark is None else Fraction(benchmark), _BENCHMARK)
+    if averages:
+        axes.line([(begin, averages[0][1]), *averages, (end, averages[-1][1])], _BENCHMARK, steps=True)
     methods = {method for _, _, method in fills}
     entries = [(_sample(_MID), words("chart.mid"))]
     entries += [(_mark("11", "0", each), words(f"chart.{each}")) for each in ("book", "rfq") if each in methods]
     entries += [(_sample(_FLOOR), words("chart.floor"))]
-    entries += [] if benchmark is None else [(_sample(_BENCHMARK), words("chart.benchmark"))]
+    entries += [] if not averages else [(_sample(_BENCHMARK), words("chart.benchmark"))]
     axes.legend(entries)
     return axes.svg(words("chart.price"))
 

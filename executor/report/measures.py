@@ -186,8 +186,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "benchmark_distance_bps": Measure(
         "bps",
-        "(average price - benchmark) / benchmark; positive: sold higher",
-        "（成交均价－基准价）÷基准价；为正表示高于基准价",
+        "(average price - benchmark) / benchmark, the benchmark being for each fill the one in force when it was "
+        "ordered, weighted by quantity; positive: sold higher",
+        "（成交均价－基准价）÷基准价，基准价取各笔成交下单时有效者按数量加权；为正表示高于基准价",
         "Above the benchmark",
         "均价高于基准价",
     ),

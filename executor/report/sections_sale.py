@@ -8,8 +8,9 @@ from fractions import Fraction
 from executor.domain.currency import UNITS
 from executor.domain.events import FillRecorded, QuoteCameLate, QuotesAsked, SliceStarted
 from executor.domain.money import ZERO, add
+from executor.report.averages import comparable, rests_on_average
 from executor.report.blocks import Block, Chart, Kind, Section, Table
-from executor.report.casefile import CaseFile, Sale, average_of
+from executor.report.casefile import CaseFile, Sale
 from executor.report.charts import cumulative_chart, price_chart, share_chart
 from executor.report.figures import figure
 from executor.report.floors import raises_of
@@ -34,18 +35,29 @@ def price(case: CaseFile, words: Words) -> Section:
     for record in case.benchmarks:
         section.blocks += benchmark_inputs(record, words)
     if not case.benchmarks:
-        section.blocks.append(words("text.no_benchmark"))
+        waited_for = any(rests_on_average(sale.state.spec) for sale in case.sales)
+        section.blocks.append(words("text.benchmark_none" if waited_for else "text.no_benchmark"))
     for sale in case.sales:
         section.blocks.append(_nearest(sale, words))
-        average, spec = average_of(sale.state.spec, case.benchmarks), sale.state.spec
-        if average is None and case.benchmarks:
-            section.blocks.append(words("text.benchmark_other", asset=spec.asset, currency=spec.quote_asset))
-        if average is not None and sale.fills:
-            px, lowest = Decimal(average.result), min(fill.px for fill in sale.fills)
-            bps = grouped((Fraction(lowest) - Fraction(px)) * 10_000 / Fraction(px), 2)
-            currency = average.parameters.currency
-            section.blocks.append(words("text.benchmark_worst", px=words.exactly(px, currency), bps=bps))
+        section.blocks += _beside_averages(sale, case, words)
     return section
+
+
+def _beside_averages(sale: Sale, case: CaseFile, words: Words) -> list[Block]:
+    """How near any fill came to the average that it is held against, and how many are held against none."""
+    spec = sale.state.spec
+    if not any(comparable(spec, record) for record in case.benchmarks):
+        other = words("text.benchmark_other", asset=spec.asset, currency=spec.quote_asset)
+        return [other] if case.benchmarks else []
+    held = [(fill, sale.averages[fill.client_order_id]) for fill in sale.fills]
+    above = [((Fraction(fill.px) - Fraction(px)) * 10_000 / Fraction(px), px) for fill, px in held if px is not None]
+    told: list[Block] = []
+    if above:
+        bps, px = min(above)
+        told.append(words("text.benchmark_worst", px=words.exactly(px, spec.quote_asset), bps=grouped(bps, 2)))
+    if len(above) < len(held):
+        told.append(words("text.benchmark_missing", count=len(held) - len(above), fills=len(held)))
+    return told
 
 
 def _nearest(sale: Sale, words: Words) -> str:
@@ -173,8 +185,8 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
         return []
     mids = [(mark.at, mark.mid) for mark in seen_by_engine(each.events).marks]
     fills = [(fill.at, fill.px, each.orders[fill.client_order_id].method) for fill in each.fills]
-    average = average_of(each.state.spec, case.benchmarks)
-    benchmark = None if average is None else Decimal(average.result)
+    held = [(fill.at, each.averages[fill.client_order_id]) for fill in sorted(each.fills, key=lambda one: one.at)]
+    averages = [(at, Fraction(px)) for at, px in held if px is not None]
     sold, running = [(each.state.spec.starts_at, Fraction(0))], Fraction(0)
     for fill in sorted(each.fills, key=lambda one: one.at):
         running += Fraction(fill.qty)
@@ -190,7 +202,7 @@ def _charts(each: Sale, case: CaseFile, words: Words) -> list[Block]:
     raised = [(at, Fraction(px)) for at, px in raises_of(spec.plan_hash, case.raised)]
     floors = [(spec.starts_at, Fraction(spec.floor_px)), *raised]
     return [
-        Chart(words("chart.price"), price_chart(words, mids, fills, floors, benchmark)),
+        Chart(words("chart.price"), price_chart(words, mids, fills, floors, averages)),
         Chart(words("chart.cumulative"), cumulative_chart(words, _planned(each), sold)),
         Chart(words("chart.venues"), share_chart(words, shares)),
     ]

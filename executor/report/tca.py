@@ -21,6 +21,7 @@ from executor.domain.events import (
     ParentCreated,
 )
 from executor.errors import InputRefused
+from executor.report.averages import AverageAt
 from executor.report.floors import Raises, floor_at
 from executor.report.market_seen import Market, composite, seen_by_engine
 from executor.report.measures import MARKOUT_S, REVERSION_MIN
@@ -34,13 +35,14 @@ Timed = tuple[datetime, Event]
 
 @dataclass(slots=True)
 class Order:
-    """A child order with its fills; ``mid`` is the composite mid recorded with its intent, ``floor`` the floor that was
-    in force then."""
+    """A child order with its fills; ``mid`` is the composite mid recorded with its intent, ``floor`` the floor and
+    ``average`` the benchmark that were in force then."""
 
     intent: ChildIntended
     at: datetime
     floor: Fraction
     mid: Fraction | None
+    average: Fraction | None
     fills: list[FillRecorded] = field(default_factory=list)
     taken: bool = False  # the venue had it
     ended: bool = False
@@ -67,20 +69,20 @@ class Tca:
 def tca(
     events: Sequence[Timed],
     market: Market | None = None,
-    benchmark_px: Decimal | None = None,
+    average_at: AverageAt = lambda _: None,
     raises: Raises = (),
 ) -> Tca:
     """Measure one parent order. ``events`` are those of its stream with their times; ``market`` is what was recorded
-    of the market outside (without it the mids in the record serve, and there are no volumes); ``raises`` are those of
-    the plan's floor."""
+    of the market outside (without it the mids in the record serve, and there are no volumes); ``average_at`` says what
+    an order of a moment is held against; ``raises`` are those of the plan's floor."""
     spec = next((event for _, event in events if isinstance(event, ParentCreated)), None)
     if spec is None:
         raise InputRefused("the events are not those of a parent order: none creates one")
     record = seen_by_engine(events)
     market = market or record
-    orders = _orders(events, spec.floor_px, raises)
+    orders = _orders(events, spec.floor_px, raises, average_at)
     whole = _shortfall(spec, events, orders, record)
-    whole |= _common(spec, orders, market, whole["arrival_px"], benchmark_px)
+    whole |= _common(spec, orders, market, whole["arrival_px"])
     whole |= _reversion(orders, market)
     whole["counterfactual_bps"] = None  # no record holds the mids of a market without us
     groups: dict[str, dict[str, Values]] = {}
@@ -89,8 +91,7 @@ def tca(
         for order in orders:
             parts.setdefault(key(order), []).append(order)
         groups[name] = {
-            part: _common(spec, found, market, whole["arrival_px"], benchmark_px)
-            for part, found in sorted(parts.items())
+            part: _common(spec, found, market, whole["arrival_px"]) for part, found in sorted(parts.items())
         }
     return Tca(spec.parent_id, spec.asset, spec.quote_asset, market.source, whole, groups, rounds_of(events))
 
@@ -102,13 +103,20 @@ _GROUPS: dict[str, Callable[[Order], str]] = {
 }
 
 
-def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises) -> list[Order]:
+def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises, average_at: AverageAt) -> list[Order]:
     orders: dict[str, Order] = {}
     for at, event in events:
         if isinstance(event, ChildIntended):
             mid = composite(event.tops)
             floor = Fraction(floor_at(floor_px, raises, at))
-            orders[event.client_order_id] = Order(event, at, floor, None if mid is None else Fraction(mid))
+            average = average_at(at)
+            orders[event.client_order_id] = Order(
+                event,
+                at,
+                floor,
+                mid=None if mid is None else Fraction(mid),
+                average=None if average is None else Fraction(average),
+            )
         elif isinstance(event, FillRecorded):
             orders[event.client_order_id].fills.append(event)
             orders[event.client_order_id].taken = True
@@ -164,14 +172,14 @@ def _sums(spec: ParentCreated, orders: Sequence[Order]) -> tuple[Fraction, Fract
     return filled, money, fees if valued else None
 
 
-def _common(
-    spec: ParentCreated, orders: Sequence[Order], market: Market, arrival: Fraction | None, benchmark: Decimal | None
-) -> Values:
+def _common(spec: ParentCreated, orders: Sequence[Order], market: Market, arrival: Fraction | None) -> Values:
     """The measures that a part of the orders has as well as the whole."""
     filled, money, fees = _sums(spec, orders)
     fills = [(order, fill) for order in orders for fill in order.fills]
     avg = money / filled if filled else None
     floors = sum((order.floor * Fraction(fill.qty) for order, fill in fills), Fraction(0))
+    averages = [None if order.average is None else order.average * Fraction(fill.qty) for order, fill in fills]
+    benchmark = sum((each for each in averages if each is not None), Fraction(0)) if None not in averages else None
     above = [(Fraction(fill.px) - order.floor) * BPS / order.floor for order, fill in fills]
     values: Values = {
         "filled_qty": filled,
@@ -182,7 +190,7 @@ def _common(
         "arrival_slippage_bps": _below(avg, arrival),
         "floor_distance_bps": _above(avg, floors / filled if filled else None),
         "floor_distance_worst_bps": min(above, default=None),
-        "benchmark_distance_bps": _above(avg, None if benchmark is None else Fraction(benchmark)),
+        "benchmark_distance_bps": _above(avg, benchmark / filled if benchmark is not None and filled else None),
     }
     values |= _interval(orders, fills, market, avg) | _spreads(fills, market) | _working(orders, fills, filled)
     return values

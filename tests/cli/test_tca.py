@@ -83,11 +83,17 @@ def test_an_average_of_another_asset_or_currency_is_refused(journal: Path, tmp_p
         assert old in terms
         (tmp_path / "terms.toml").write_text(terms.replace(old, new))
         (tmp_path / "a.json").write_text(call("benchmark", "compute", tmp_path / "terms.toml", *candles).stdout)
-        done = call("tca", "TEST-1", "--journal", journal, "--benchmark", tmp_path / "a.json", "--json")
+        done = call("tca", "TEST-1", "--journal", journal, "--benchmark", tmp_path / "a.json", candles[1], "--json")
         return done.returncode, done.stdout, done.stderr
 
     code, out, _ = measured("BTC", "BTC")
     assert (code, objects(out)[0]["whole"]["benchmark_distance_bps"] is None) == (ExitCode.OK, False)
+    made = (tmp_path / "a.json").read_text()
+    result = objects(made)[0]["result"]
+    for forged in ("1.00", "abc", "0.00", "NaN"):  # canonical, and not what the candles give
+        (tmp_path / "forged.json").write_text(made.replace(f'"{result}"', f'"{forged}"'))
+        done = call("tca", "TEST-1", "--journal", journal, "--benchmark", tmp_path / "forged.json", candles[1])
+        assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (ExitCode.RECORD_FAILED, "", False), forged
     for old, new in (('currency = "USD"', 'currency = "HKD"'), ('pair = "BTC', 'pair = "ETH')):
         code, out, said = measured(old, new)
         assert (code, out, "not comparable" in said) == (ExitCode.USAGE, "", True), (new, said)

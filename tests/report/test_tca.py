@@ -118,7 +118,7 @@ WIDE = from_candles(
 
 @pytest.fixture(scope="module")
 def found() -> Tca:
-    return tca(example(), None, Decimal("99000"))
+    return tca(example(), None, lambda _: Decimal("99000"))
 
 
 def test_the_shortfall_and_its_parts(found: Tca) -> None:
@@ -145,7 +145,7 @@ def test_prices_and_slippage(found: Tca) -> None:
 def test_each_order_is_held_to_the_floor_of_its_intent() -> None:
     """The floor rises to 99960 a second after order 1: that order keeps 90000, the others have 99960; a later raise
     binds nobody. Mean by quantity (4 * 90000 + 4 * 99960) / 8 = 94980; the nearest fill is 110 under its floor."""
-    whole = tca(example(), None, None, [(at(11), D(99_960)), (at(65), D(120_000))]).whole
+    whole = tca(example(), raises=[(at(11), D(99_960)), (at(65), D(120_000))]).whole
     assert whole["floor_distance_bps"] == (Fraction("99938.75") - 94_980) * 10_000 / 94_980
     assert whole["floor_distance_worst_bps"] == Fraction(-110 * 10_000, 99_960)
 
