@@ -4,6 +4,7 @@ Every number is a ``Fraction``: exact until it is shown. Where nothing was seen 
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from executor.domain.events import (
     SliceStarted,
     Top,
 )
+from executor.errors import InputRefused
 from executor.market.candles import CandleFile
 
 
@@ -37,10 +39,11 @@ class Mark:
 
 
 class Market:
-    """Marks in order of time, and where they come from."""
+    """Marks in order of time, and where they come from; ``length`` is that of its candles, if it is made of them."""
 
-    def __init__(self, source: str, marks: Iterable[Mark]) -> None:
+    def __init__(self, source: str, marks: Iterable[Mark], length: timedelta | None = None) -> None:
         self.source = source
+        self.length = length
         self.marks = sorted(marks, key=lambda mark: mark.at)
         self._times = [mark.at for mark in self.marks]
 
@@ -51,11 +54,15 @@ class Market:
 
     def twap(self, begin: datetime, end: datetime) -> Fraction | None:
         """The mean of the mids from ``begin`` to ``end``, each weighted by the time until the next; the first one is
-        the latest seen at or before ``begin``."""
+        the latest seen at or before ``begin``. ``None`` where candles leave a part of that time out."""
         first = max(bisect_right(self._times, begin) - 1, 0)
         inside = [mark for mark in self.marks[first : bisect_right(self._times, end)] if mark.at < end]
         if not inside:
             return None
+        if inside[0].since is not None:
+            touching = self._traded(begin, end)
+            if not touching or inside[0].at != touching[0].since:
+                return None
         edges = [max(mark.at, begin) for mark in inside] + [end]
         spans = [Fraction((b - a) // _US) for a, b in pairwise(edges)]
         total = sum(spans, Fraction(0))
@@ -81,7 +88,8 @@ class Market:
                 break
             found.append(mark)
         covered = found and found[0].since is not None and found[0].since <= begin and found[-1].at >= end
-        return found if covered else []
+        whole = all(before.at == after.since for before, after in pairwise(found))
+        return found if covered and whole else []
 
 
 _US = timedelta(microseconds=1)
@@ -107,13 +115,20 @@ def seen_by_engine(events: Iterable[tuple[datetime, Event]]) -> Market:
 
 def from_candles(file: CandleFile, volume_unit: Literal["base", "quote"] = "base") -> Market:
     """Each candle as a mark at its end: the close, the volume, and (high + low + close) / 3 as its mean price. A
-    candle is as long as the shortest step between two. A volume that counts money (``quote``) is divided by the mean
-    price."""
+    candle is as long as the commonest step between two; other steps are gaps of whole candles. A volume that counts
+    money (``quote``) is divided by the mean price. Raises ``InputRefused`` for rows between the others."""
     candles = file.candles
-    length = min((b.at - a.at for a, b in pairwise(candles)), default=timedelta(minutes=1))
+    steps = Counter(b.at - a.at for a, b in pairwise(candles))
+    length = max(steps, key=lambda step: (steps[step], -step)) if steps else timedelta(minutes=1)
+    odd = next((b for a, b in pairwise(candles) if (b.at - a.at) % length), None)
+    if odd is not None:
+        raise InputRefused(
+            f"{file.name}: the row of {odd.at:%Y-%m-%d %H:%M:%S}Z does not stand a whole number of candles of {length} "
+            "after the one before it; get a file of candles of one length"
+        )
     marks = []
     for c in candles:
         typical = (Fraction(c.high) + Fraction(c.low) + Fraction(c.close)) / 3
         volume = Fraction(c.volume) if volume_unit == "base" else Fraction(c.volume) / typical
         marks.append(Mark(c.at + length, Fraction(c.close), c.at, volume, typical))
-    return Market(f"{file.name} sha256 {file.sha256}, volume in {volume_unit} units", marks)
+    return Market(f"{file.name} sha256 {file.sha256}, volume in {volume_unit} units", marks, length)

@@ -82,8 +82,8 @@ MEASURES: dict[str, Measure] = {
     ),
     "interval_twap_px": Measure(
         "px",
-        "time-weighted mean of the mids from the first order to the last fill",
-        "首笔委托至末笔成交期间中间价的时间加权平均",
+        "time-weighted mean of the mids (of candles: the closes) from the first order to the last fill",
+        "首笔委托至末笔成交期间中间价（K 线则取收盘价）的时间加权平均",
         "Interval TWAP",
         "区间时间加权均价",
     ),
@@ -98,7 +98,7 @@ MEASURES: dict[str, Measure] = {
         "px",
         "sum of candle volume x (high + low + close) / 3 over the candles that touch the interval, / their volume; a "
         "volume in money is divided by that price first",
-        "区间内各 K 线成交量×（最高＋最低＋收盘）÷3 之和，除以总成交量；成交量以金额计的，先除以该价格",
+        "与区间相交的各 K 线成交量×（最高＋最低＋收盘）÷3 之和，除以总成交量；成交量以金额计的，先除以该价格",
         "Interval VWAP",
         "区间成交量加权均价",
     ),
@@ -112,14 +112,14 @@ MEASURES: dict[str, Measure] = {
     "participation": Measure(
         "share",
         "quantity sold / volume of the candles that touch the interval",
-        "成交数量÷区间内市场成交量",
+        "成交数量÷与区间相交的各 K 线成交量之和",
         "Participation",
         "参与率",
     ),
     "participation_worst": Measure(
         "share",
-        "the largest such share over the 15 minutes that end at a fill",
-        "以每笔成交为终点的 15 分钟窗口内参与率的最大值",
+        "the largest such share over the 15 minutes that end at a fill; from candles of 5 minutes at most",
+        "以每笔成交为终点的 15 分钟窗口内参与率的最大值（K 线不长于 5 分钟时方予计算）",
         "Participation, worst 15 minutes",
         "15 分钟最高参与率",
     ),

@@ -216,7 +216,10 @@ def _interval(
 
 
 def _worst(fills: Sequence[tuple[Order, FillRecorded]], market: Market) -> Fraction | None:
-    """The largest share of the market's volume over 15 minutes that end at a fill; ``None`` if one is not known."""
+    """The largest share of the market's volume over 15 minutes that end at a fill; ``None`` if one is not known, as
+    where a candle is so long that it says little of 15 minutes."""
+    if market.length is not None and market.length > _WINDOW / 3:
+        return None
     timed = sorted((fill.at, Fraction(fill.qty)) for _, fill in fills)
     first, ours, worst = 0, Fraction(0), Fraction(0)
     for number, (at, qty) in enumerate(timed):

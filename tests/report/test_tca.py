@@ -176,6 +176,43 @@ def test_a_volume_in_money_is_turned_into_coins() -> None:
     assert counted.source == "m.csv sha256 00, volume in quote units"
 
 
+def minutes(first: int, last: int, *, step: int = 1, without: range = range(0)) -> Market:
+    """Candles of 10 BTC a minute from ``first`` up to ``last``."""
+    wanted = [n for n in range(first, last, step) if n not in without]
+    file = CandleFile("m.csv", "00", tuple(candle(60 * n, "99900", str(10 * step)) for n in wanted))
+    return from_candles(file)
+
+
+@pytest.mark.parametrize(
+    ("seen", "twap", "volume"),
+    [
+        (minutes(-20, 20), True, True),
+        (minutes(-20, 20, without=range(1, 2)), False, False),  # a hole in the middle is no market without trades
+        (minutes(-20, 1), False, False),  # ends before the last fill
+        (minutes(-90, -30), False, False),  # the last candle is an hour older than the first order
+        (minutes(0, 20), False, True),  # nothing says what the price was when the first order was sent
+    ],
+)
+def test_where_candles_leave_a_part_out_there_is_no_number(seen: Market, twap: bool, volume: bool) -> None:
+    """The example lasts from 10 s to 61 s."""
+    whole = tca(example(), seen).whole
+    assert (whole["interval_twap_px"], whole["twap_slippage_bps"] is not None) == (99_900 if twap else None, twap)
+    assert (whole["interval_vwap_px"], whole["participation"] is not None) == (99_900 if volume else None, volume)
+
+
+def test_long_candles_say_nothing_of_a_quarter_of_an_hour() -> None:
+    assert tca(example(), minutes(-20, 20, step=5)).whole["participation_worst"] == Fraction(8, 200)
+    assert tca(example(), minutes(-40, 40, step=10)).whole["participation_worst"] is None
+
+
+def test_a_row_between_the_candles_is_refused() -> None:
+    """Two rows a second apart would make every candle a second long, and show each close 59 seconds early."""
+    rows = tuple(candle(60 * n, "99900", "10") for n in range(-5, 5))
+    stray = CandleFile("m.csv", "00", (candle(-301, "99900", "1"), *rows))
+    with pytest.raises(InputRefused, match="does not stand a whole number of candles of 0:01:00"):
+        from_candles(stray)
+
+
 def test_worst_quarter_of_an_hour() -> None:
     """Sixteen candles of 10 touch the 15 minutes before a fill at 12, 14 and 50 s, and 16 before 61 s: 8 / 160."""
     assert tca(example(), WIDE).whole["participation_worst"] == Fraction(8, 160)
