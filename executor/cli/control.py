@@ -8,6 +8,7 @@ import click
 from adapters.clock import SystemClock
 from executor.cli.compose import Kind, connected, settings_for
 from executor.cli.record import journal_option, who_option, why_option, with_journal
+from executor.cli.unheard import go_on_unheard
 from executor.domain.control import check_scope
 from executor.domain.events import (
     ControlCleared,
@@ -86,6 +87,7 @@ def kill(scope: str, place: Kind | None, who: str, why: str, journal: Place | No
 
     A running `executor run` cancels by itself. With --on this command also cancels, over its own connections, so that
     it works when that process hangs; each venue on its own, whatever happens to the others."""
+    go_on_unheard()
     held = ControlSet(scope=_scope(scope), action="kill", cancel=True, who=who, why=why)
 
     async def act(opened: Journal) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """How a run is shown while it goes: JSON lines for programs, a bar on a terminal, one line per interval elsewhere."""
 
 import json
-import os
 import sys
 from decimal import Decimal
 from typing import Any, Protocol
 
 import click
 
+from executor.cli.unheard import go_on_unheard
 from executor.domain.events import ChildIntended, FillRecorded, ParentCreated, ParentWaiting, SliceStarted
 from executor.domain.money import ZERO, add, plain
 from executor.journal.line import Line, encode
@@ -38,14 +38,9 @@ class JsonLines:
         pass
 
     def _say(self, text: str) -> None:
-        """Write a line at once: whoever reads a pipe must see what happens when it happens. A reader who goes away
-        does not stop a sale."""
-        try:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            click.echo("executor: nobody reads the output any more; going on without", err=True)
+        """Write a line at once: whoever reads a pipe must see what happens when it happens."""
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 class Counter:
@@ -147,7 +142,9 @@ class Bar:
 
 
 def display(as_json: bool) -> Display:
-    """The display that fits: JSON if asked for, a bar if stderr is a terminal, plain lines otherwise."""
+    """The display that fits: JSON if asked for, a bar if stderr is a terminal, plain lines otherwise. From now on what
+    cannot be shown stops nothing."""
+    go_on_unheard()
     if as_json:
         return JsonLines()
     return Bar() if sys.stderr.isatty() else PlainLines()

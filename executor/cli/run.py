@@ -126,10 +126,10 @@ def _stop_on_signals(runner: Runner) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        click.echo("executor: stopping: cancelling what rests; once more to leave at once", err=True)
         runner.stop.set()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        click.echo("executor: stopping: cancelling what rests; once more to leave at once", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

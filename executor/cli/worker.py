@@ -26,6 +26,7 @@ from executor.cli.compose import WIRE_TIMEOUT, Kind, connected, settings_for
 from executor.cli.journal_option import journal_option
 from executor.cli.output import JsonLines
 from executor.cli.recording import record_signer, recording
+from executor.cli.unheard import go_on_unheard
 from executor.domain.case_events import PlanSubmitted
 from executor.domain.ids import frozen_plan, plan_hash
 from executor.domain.plan import Mandate, Plan
@@ -82,6 +83,7 @@ def worker(kind: Kind, name: str | None, journal: Place | None, as_json: bool) -
             f"there is no record key at {key_file}: make one with `executor record-key`, put the same file on every "
             "machine that works, and name it with EXECUTOR_RECORD_KEY"
         )
+    go_on_unheard()
     with long_run():
         return int(asyncio.run(_work(place, kind, stem, JsonLines() if as_json else None)))
 
@@ -221,10 +223,10 @@ def _drain_on_signals(one: Worker) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        click.echo("executor: finishing what is in flight and handing over; once more to leave at once", err=True)
         one.drain()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+        click.echo("executor: finishing what is in flight and handing over; once more to leave at once", err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)

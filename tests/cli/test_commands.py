@@ -316,7 +316,7 @@ def test_a_reader_that_goes_away_does_not_stop_a_sale(tmp_path: Path) -> None:
     record = tmp_path / "journal.sqlite"
     done = piped("dry-run", write_mandate(tmp_path, plan()), "--journal", record, "--json")
     assert done.returncode == ExitCode.OK
-    assert done.stderr.splitlines() == ["executor: nobody reads the output any more; going on without"]
+    assert done.stderr.splitlines() == ["executor: stdout cannot be written any more (Broken pipe); going on without"]
     (row,) = objects(call("status", "--journal", record, "--json").stdout)
     assert row["status"] == "completed"
 
