@@ -14,7 +14,7 @@ import httpx
 
 from adapters import hashkey_parse as parse
 from adapters.clock import Clock
-from adapters.hashkey_errors import VENUE, VERIFY_ONCE, Action, classify, code_of, text_of
+from adapters.hashkey_errors import NO_SUCH_ORDER, VENUE, VERIFY_ONCE, Action, classify, code_of, text_of
 from adapters.hashkey_parse import Malformed, MarketOrderBounds, Rates
 from adapters.hashkey_rfq import InstantRfq
 from adapters.hashkey_wire import HashKeySettings, HashKeyWire, Params, unusable
@@ -191,8 +191,10 @@ class HashKey:
         try:
             data = await self._wire.get("/api/v1/spot/order", named)
         except Rejected as refusal:
-            if refusal.reason is RejectReason.NOT_FOUND:
+            if refusal.code == NO_SUCH_ORDER:
                 return None
+            if refusal.reason is RejectReason.NOT_FOUND:  # no such instrument: that says nothing about the order
+                raise NotSent(VENUE, f"the venue could not answer: {refusal.message}", code=refusal.code) from None
             raise
         report = _read(lambda: parse.order(data), Action.READ)
         if ref.client_order_id not in ("", report.client_order_id):
@@ -275,10 +277,11 @@ class HashKey:
         )
         trading = [account_id for account_id, kind in listed if parse.ACCOUNT_TYPES.get(kind) == "trading"]
         wanted = self._settings.account_id
-        if (wanted is not None and wanted not in trading) or (wanted is None and len(trading) != 1):
+        if len(trading) != 1 or wanted not in (None, trading[0]):
             raise Rejected(
                 VENUE,
-                f"the key sees {len(trading)} trading accounts and account_id names none of them: configure it",
+                f"the key sees {len(trading)} trading accounts, account_id is {wanted or 'not configured'}, and an "
+                "order names no account: use a key that sees one trading account only, that of the case",
                 reason=RejectReason.NOT_CONFIGURED,
             )
         # Without an id the venue answers for the key's own trading account.
@@ -288,8 +291,6 @@ class HashKey:
             if name != "trading":
                 taken = any(name == other for other, _ in purses)
                 purses.append((f"{name}:{account_id}" if taken else name, account_id))
-            elif wanted is not None and account_id != wanted:
-                purses.append((f"trading:{account_id}", account_id))
         return purses
 
     async def _verified(self, order: NewOrder, refusal: Rejected) -> OrderReport:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from adapters.amounts import product, quotient
+from adapters.amounts import in_range, product, quotient
 from adapters.venue import Balance, Book, Fill, Instrument, Level, OrderReport, OrderStatus, Quote, QuoteTrade
 
 Row = Mapping[str, object]
@@ -99,19 +99,19 @@ def _number(value: object, name: str) -> Decimal:
         amount = Decimal(_text(value, name))
     except InvalidOperation:
         raise Malformed(f"{name} is not a number") from None
-    if not amount.is_finite():
-        raise Malformed(f"{name} is not a finite number")
+    if not in_range(amount):
+        raise Malformed(f"{name} is not a number of this world")
     return amount
 
 
 def moment(source: Row, name: str) -> datetime:
     """A time in milliseconds or in seconds, told apart by magnitude: the RFQ calls use both in the documents."""
     value = text(source, name)
-    if not value.isdigit():
-        raise Malformed(f"{name} is not a time")
-    return _EPOCH + (
-        timedelta(seconds=int(value)) if int(value) < _SECONDS_BELOW else timedelta(milliseconds=int(value))
-    )
+    try:
+        said = int(value if value.isdigit() else "")
+        return _EPOCH + (timedelta(seconds=said) if said < _SECONDS_BELOW else timedelta(milliseconds=said))
+    except (ValueError, OverflowError):
+        raise Malformed(f"{name} is not a time") from None
 
 
 def _bound(source: Row | None, name: str) -> Decimal | None:

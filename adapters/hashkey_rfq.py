@@ -84,10 +84,12 @@ class InstantRfq:
         """Finished RFQ trades of the pair from ``/api/v1/rfq/transactions``, oldest first. No reading while an
         acceptance of the pair since then is under way: it is no trade yet, and it may become one."""
         found: dict[str, QuoteTrade] = {}
+        seen: set[tuple[str, str]] = set()
         page = 1
         while True:
             listed = await self._history({"page": str(page), "limit": str(_PAGE)})
-            known = len(found)
+            known = len(seen)
+            seen.update((str(entry.get("quoteId")), str(entry.get("rfqOrderId"))) for entry in listed)
             for entry in listed:
                 if (entry.get("sellCcy"), entry.get("buyCcy")) == (base, quote) and _under_way(entry, since):
                     raise NotSent(VENUE, f"the RFQ history calls an acceptance {entry.get('status')!s:.20}")
@@ -96,8 +98,10 @@ class InstantRfq:
             except Malformed as why:
                 raise unusable(str(why), Action.READ) from None
             found.update({trade.trade_id: trade for trade in done})
-            if len(listed) < _PAGE or len(found) == known:
+            if len(listed) < _PAGE:
                 break
+            if len(seen) == known:
+                raise NotSent(VENUE, "the RFQ history gives the same page again: what else it holds is not known")
             page += 1
         wanted = [one for one in found.values() if (one.base, one.quote) == (base, quote) and one.at >= since]
         return sorted(wanted, key=lambda one: (one.at, one.trade_id))

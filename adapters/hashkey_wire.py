@@ -34,9 +34,10 @@ _MEASUREMENTS = 4
 class HashKeySettings:
     """What an operator decides about one HashKey account.
 
-    ``account_id`` is the trading account if the key sees several. ``client_type`` picks the flag of ``exchangeInfo``
-    that must allow a pair. ``rfq_accept_path`` is the call that HashKey has given this client to execute a quote; it
-    is not in the public documents, and without it quotes are only asked and recorded. ``taker_fee``/``maker_fee``
+    ``account_id`` is the trading account, the only one that the key may see. ``client_type`` picks the flag of
+    ``exchangeInfo`` that must allow a pair. ``rfq_accept_path`` is the call that HashKey has given this client to
+    execute a quote; it is not in the public documents, and without it quotes are only asked and recorded.
+    ``taker_fee``/``maker_fee``
     (fractions) are used only where ``vipInfo`` states no rate. ``withdrawals_confirmed_off`` says that a person has
     seen in HashKey's console that the key has no withdrawal permission: no documented call shows it.
 

@@ -50,7 +50,8 @@ _V4_REFUSALS: tuple[tuple[str, RejectReason], ...] = (
 _V4_CLOSED = ("market closed", "system suspended", "systemsuspended")
 _V4_THERE = ("duplicate", "already exist")
 _V4_UNSETTLED = ("system error", "timeout", "timed out", *_V4_THERE)
-_NOT_FOUND = ("not found", "does not exist", "unknown order")
+# Words about an order, and not about the way to it: a route that was withdrawn is "not found" too.
+_NOT_FOUND = ("order not found", "order does not exist", "unknown order", "no such order")
 _FINISHED = ("already matched", "already filled", "already cancel", "no cancel matched", "no cancel cancelled")
 
 

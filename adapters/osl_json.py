@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+from adapters.amounts import in_range
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,8 +62,8 @@ def amount(value: object, key: str) -> Decimal:
         found = Decimal(value)
     except InvalidOperation:
         raise Malformed(f"{key} is not a number") from None
-    if not found.is_finite():
-        raise Malformed(f"{key} is not a finite number")
+    if not in_range(found):
+        raise Malformed(f"{key} is not a number of this world")
     return found
 
 
@@ -83,20 +85,21 @@ def flag(row: Mapping[str, object], key: str) -> bool:
 def time_ms(row: Mapping[str, object], key: str) -> datetime:
     """Unix milliseconds, as a JSON integer or as digits in text."""
     value = text(row, key)
-    if not value.isdigit():
-        raise Malformed(f"{key} is not a time in milliseconds")
-    return _EPOCH + timedelta(milliseconds=int(value))
+    try:
+        return _EPOCH + timedelta(milliseconds=int(value if value.isdigit() else ""))
+    except (ValueError, OverflowError):
+        raise Malformed(f"{key} is not a time in milliseconds") from None
 
 
 def time_iso(row: Mapping[str, object], key: str) -> datetime:
     """ISO-8601 with its zone (OSL v4: UTC, ``YYYY-MM-DDTHH:mm:ss.sssZ``)."""
     try:
         moment = datetime.fromisoformat(text(row, key))
-    except ValueError:
+        if moment.tzinfo is None:
+            raise Malformed(f"{key} is a time without its zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Malformed(f"{key} is not a time in ISO-8601") from None
-    if moment.tzinfo is None:
-        raise Malformed(f"{key} is a time without its zone")
-    return moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:

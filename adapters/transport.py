@@ -138,7 +138,7 @@ class Transport:
         try:
             # The bytes themselves: JSON is UTF-8, and guessing the charset from the headers costs more than reading it.
             data = json.loads(body, parse_float=Decimal) if body else None
-        except ValueError:
+        except (ValueError, ArithmeticError, RecursionError):  # numbers and depths that no venue means are none either
             return Answer(status, headers, body, is_json=False)
         return Answer(status, headers, body, is_json=bool(body), data=data)
 

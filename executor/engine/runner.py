@@ -159,8 +159,13 @@ class Runner:
         except GuardHalts as halts:
             await self._halt(halts)
             raise
-        except (JournalFailed, RecordBroken):
+        except ExecutorError as error:
             # The record cannot be written on: take off what rests, so that nothing sells that we could not record.
+            if isinstance(error, JournalFailed | RecordBroken):
+                await cancel_everything(self._desk.venues, live_orders(self.log.state))
+            raise
+        except Exception:
+            # Nobody foresaw it, so nobody is there to watch what rests.
             await cancel_everything(self._desk.venues, live_orders(self.log.state))
             raise
 

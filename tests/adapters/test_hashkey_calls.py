@@ -13,7 +13,17 @@ from pydantic import SecretStr
 from adapters.clock import LoopClock
 from adapters.hashkey import HashKey, HashKeySettings
 from adapters.hashkey_wire import SANDBOX, HashKeyWire
-from adapters.venue import NewOrder, NotSent, OrderRef, Rejected, RejectReason, TimeInForce, Unknown, VenueError
+from adapters.venue import (
+    NewOrder,
+    NotSent,
+    OrderRef,
+    Rejected,
+    RejectReason,
+    TimeInForce,
+    Unauthorized,
+    Unknown,
+    VenueError,
+)
 from executor.engine.virtual_time import run_virtual
 
 START = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -65,19 +75,99 @@ def test_no_fee_rates_no_start() -> None:
     with_venue(case)
 
 
-@pytest.mark.parametrize(("account_id", "starts"), [(None, False), ("3", False), ("1", True)])
-def test_the_trading_account_must_be_beyond_doubt(account_id: str | None, starts: bool) -> None:
+@pytest.mark.parametrize(
+    ("account_id", "trading", "starts"),
+    [
+        (None, ["1"], True),
+        ("1", ["1"], True),
+        ("3", ["1"], False),  # custody
+        (None, ["1", "2"], False),
+        ("1", ["1", "2"], False),  # an order names no account: it may sell the coins of the other
+        (None, [], False),
+    ],
+)
+def test_the_trading_account_must_be_beyond_doubt(account_id: str | None, trading: list[str], starts: bool) -> None:
     async def case(venue: HashKey, router: respx.MockRouter) -> None:
         router.get(f"{API}/account/vipInfo").respond(json={"data": []})
-        listed = [{"accountId": one, "accountType": kind} for one, kind in (("1", 1), ("2", 1), ("3", 5))]
+        listed = [{"accountId": one, "accountType": 1} for one in trading] + [{"accountId": "3", "accountType": 5}]
         router.get(f"{API}/account/type").respond(json=listed)
         if starts:
             await venue.start()
             return
-        with pytest.raises(Rejected, match="account_id"):
+        with pytest.raises(Rejected, match="one trading account only"):
             await venue.start()
 
     with_venue(case, account_id=account_id, taker_fee=Decimal("0.0029"), maker_fee=Decimal("0.0029"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a": 1e9999999999999999999}', b'{"orderId": ' + b"9" * 5_000 + b"}"],
+)
+def test_numbers_and_depths_that_no_venue_means_leave_an_order_unknown(body: bytes) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.route(method="POST").respond(200, content=body)
+        with pytest.raises(Unknown, match="not JSON"):
+            await venue.place(NewOrder("lot-1", "BTCUSD", Decimal("0.1"), Decimal(90_000), TimeInForce.IOC))
+
+    with_venue(case)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"time": "1790000001700000000000"},
+        {"time": "\u00b2"},
+        {"price": "1" + "0" * 50 + ".1"},
+        {"qty": "0." + "1" * 60},
+    ],
+)
+def test_a_fill_with_an_impossible_number_is_no_answer(changed: dict[str, str]) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/account/tradesByClOrderId").respond(json=[FILL | changed])
+        with pytest.raises(NotSent):
+            await venue.fills(OrderRef("lot-1", "BTCUSD"))
+
+    with_venue(case)
+
+
+@pytest.mark.parametrize(("code", "known"), [("0211", True), ("0201", False), ("-100011", False), ("0104", False)])
+def test_only_the_code_for_a_missing_order_says_that_it_is_missing(code: str, known: bool) -> None:
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        router.get(f"{API}/spot/order").respond(400, json={"code": code, "msg": "x"})
+        if known:
+            assert await venue.query(OrderRef("lot-1", "BTCUSD")) is None
+            return
+        with pytest.raises((NotSent, Unauthorized)):
+            await venue.query(OrderRef("lot-1", "BTCUSD"))
+
+    with_venue(case)
+
+
+def listed(number: int, status: str, order: str = "") -> dict[str, str]:
+    """A row of the RFQ history; without ``order`` of a quote that was only asked for."""
+    moment = str(int(START.timestamp() * 1000))
+    return {"quoteId": f"RFQ{number}", "rfqOrderId": f"9{number}", "clientOrderId": order, "status": status,
+            "sellCcy": "BTC", "buyCcy": "USD", "sellAmount": "10", "buyAmount": "900000", "buyPrice": "1",
+            "sellPrice": "1", "submitTime": moment, "transactTime": moment}  # fmt: skip
+
+
+def test_the_rfq_history_is_read_to_its_end_whatever_fills_its_first_page() -> None:
+    rows = [listed(number, "New") for number in range(1000)] + [listed(1000, "Processing", "p1-1")]
+
+    async def case(venue: HashKey, router: respx.MockRouter) -> None:
+        def page(request: httpx.Request) -> httpx.Response:
+            number, size = int(request.url.params["page"]), int(request.url.params["limit"])
+            return httpx.Response(200, json=rows[(number - 1) * size : number * size])
+
+        router.get(f"{API}/rfq/transactions").mock(side_effect=page)
+        with pytest.raises(NotSent, match="calls an acceptance Processing"):
+            await venue.quote_trades("BTC", "USD", START)
+        router.get(f"{API}/rfq/transactions").respond(json=rows[:1000])  # whatever page is asked for
+        with pytest.raises(NotSent, match="the same page again"):
+            await venue.quote_trades("BTC", "USD", START)
+
+    with_venue(case)
 
 
 @pytest.mark.parametrize("changed", [{"fee": None}, {"feeSupplementaryAmount": None}, {"clientOrderId": "lot-2"}])

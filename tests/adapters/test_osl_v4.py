@@ -546,3 +546,25 @@ def test_the_book_of_an_unknown_symbol():
     with pytest.raises(Rejected) as refused:
         answered("GET", "/api/v4/orderBook/L2", 400, body, lambda osl: osl.book("X"))
     assert refused.value.reason is RejectReason.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"status": 404, "error": "Not Found", "path": "/api/v4/order"}),  # a route that is no longer there
+        (400, error("account not found", "ACCOUNT_ERROR")),
+        (400, error("upstream host not found", "GATEWAY")),
+    ],
+)
+def test_only_words_about_an_order_say_that_there_is_none(status, body):
+    with pytest.raises(NotSent):
+        answered("GET", "/api/v4/order", status, body, lambda osl: osl.query(REF))
+    with pytest.raises(Unknown):
+        answered("DELETE", "/api/v4/order", status, body, lambda osl: osl.cancel(REF))
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00"])
+def test_a_time_outside_the_calendar_is_no_answer(moment):
+    body = [EXECUTION | {"transactTime": moment}]
+    with pytest.raises(NotSent):
+        answered("GET", "/api/v4/execution", 200, body, lambda osl: osl.fills(REF))

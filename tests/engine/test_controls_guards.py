@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.hashkey import HashKey
 from adapters.venue import OrderRef, OrderReport, Unknown, Venue
 from executor.domain.events import ParentHalted, ParentResumed, ResumeAsked
 from executor.domain.orders import ParentStatus
@@ -193,6 +194,27 @@ async def test_an_outcome_unknown_for_too_long_halts(tmp_path: Path) -> None:
     assert isinstance(fault, GuardHalts)
     assert fault.rule == "unknown"
     assert (state.status, state.exposure_qty > 0) == (ParentStatus.HALTED, True)
+
+
+@virtual
+async def test_what_nobody_foresaw_takes_off_what_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the program ends the run, and nobody watches what rests then."""
+    stage, read = Stage(tmp_path), HashKey.book
+    odd: list[bool] = []
+
+    def fails(self: HashKey, symbol: str) -> Any:
+        if odd:
+            raise ZeroDivisionError("an odd answer")
+        return read(self, symbol)
+
+    monkeypatch.setattr(HashKey, "book", fails)
+    async with running(stage.runner(LONG)) as task:
+        await stage.at(95)
+        assert any(exchange.open_orders() for exchange in stage.world.exchanges.values())
+        odd.append(True)
+        with pytest.raises(ZeroDivisionError):
+            await task
+    assert not any(exchange.open_orders() for exchange in stage.world.exchanges.values())
 
 
 @virtual
