@@ -1,6 +1,7 @@
 """Guards over the mocked venues: each takes off what rests, freezes with rule and reason, refuses to run again until a
 person resumes, and then the plan goes on to its end."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +20,7 @@ from executor.exit_codes import ExitCode
 from executor.guards.market_watch import MarketWatch
 from executor.guards.verdict import ALLOW
 from executor.journal.sqlite import SqliteStore
-from tests.engine.mocked import REST, Bent, Stage, dead, plan, running
+from tests.engine.mocked import REST, Bent, Stage, dead, ended, plan, running
 from tests.engine.rig import virtual
 
 GUARDS = {
@@ -207,13 +208,16 @@ async def test_what_nobody_foresaw_takes_off_what_rests(tmp_path: Path, monkeypa
             raise ZeroDivisionError("an odd answer")
         return read(self, symbol)
 
-    monkeypatch.setattr(HashKey, "book", fails)
-    async with running(stage.runner(LONG)) as task:
+    async def turns_odd() -> None:
         await stage.at(95)
         assert any(exchange.open_orders() for exchange in stage.world.exchanges.values())
         odd.append(True)
-        with pytest.raises(ZeroDivisionError):
-            await task
+
+    monkeypatch.setattr(HashKey, "book", fails)
+    watch = asyncio.create_task(turns_odd())
+    with pytest.raises(ZeroDivisionError):
+        await ended(stage.runner(LONG))
+    await watch
     assert not any(exchange.open_orders() for exchange in stage.world.exchanges.values())
 
 
