@@ -1,7 +1,6 @@
 """Guards over the mocked venues: each takes off what rests, freezes with rule and reason, refuses to run again until a
 person resumes, and then the plan goes on to its end."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapters.hashkey import HashKey
-from adapters.venue import OrderRef, OrderReport, Unknown, Venue
+from adapters.osl import Osl
+from adapters.venue import NewOrder, OrderRef, OrderReport, TimeInForce, Unknown, Venue
 from executor.domain.events import ParentHalted, ParentResumed, ResumeAsked
 from executor.domain.orders import ParentStatus
 from executor.engine.tuning import Tuning
@@ -199,25 +198,22 @@ async def test_an_outcome_unknown_for_too_long_halts(tmp_path: Path) -> None:
 
 @virtual
 async def test_what_nobody_foresaw_takes_off_what_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the program ends the run, and nobody watches what rests then."""
-    stage, read = Stage(tmp_path), HashKey.book
-    odd: list[bool] = []
+    """A fault of the program ends the run, and nobody watches then: what rests is taken off, the order too whose answer
+    was the odd one."""
+    stage, place = Stage(tmp_path), Osl.place
+    resting: list[OrderReport] = []
 
-    def fails(self: HashKey, symbol: str) -> Any:
-        if odd:
+    async def fails(self: Osl, order: NewOrder) -> OrderReport:
+        report = await place(self, order)
+        if order.time_in_force is TimeInForce.GTC:
+            resting.append(report)
             raise ZeroDivisionError("an odd answer")
-        return read(self, symbol)
+        return report
 
-    async def turns_odd() -> None:
-        await stage.at(95)
-        assert any(exchange.open_orders() for exchange in stage.world.exchanges.values())
-        odd.append(True)
-
-    monkeypatch.setattr(HashKey, "book", fails)
-    watch = asyncio.create_task(turns_odd())
+    monkeypatch.setattr(Osl, "place", fails)
     with pytest.raises(ZeroDivisionError):
         await ended(stage.runner(LONG))
-    await watch
+    assert len(resting) == 1
     assert not any(exchange.open_orders() for exchange in stage.world.exchanges.values())
 
 
