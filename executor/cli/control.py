@@ -1,11 +1,15 @@
 """`executor pause`, `resume`, `kill`, `resolve`, `explain`: what people order. Each is recorded with who and why."""
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from adapters.clock import SystemClock
+from config.journal_path import journal_path
 from executor.cli.compose import Kind, connected, settings_for
 from executor.cli.record import journal_option, who_option, why_option, with_journal
 from executor.cli.unheard import go_on_unheard
@@ -27,12 +31,13 @@ from executor.engine.control import (
     append_as_person,
     refusal,
 )
-from executor.engine.kill import cancel_scope, in_scope
+from executor.engine.kill import Record, cancel_scope, in_scope
 from executor.engine.kill import kill as kill_scope
-from executor.errors import ExecutorError, InputRefused, RuleRefused
+from executor.errors import ExecutorError, InputRefused, JournalFailed, RuleRefused
 from executor.journal.journal import Journal
-from executor.journal.line import Recordable
-from executor.journal.open import Place
+from executor.journal.line import Line, Recordable, decode
+from executor.journal.open import Place, open_reading
+from executor.journal.store import Reading
 
 
 @click.command("pause")
@@ -86,22 +91,51 @@ def kill(scope: str, place: Kind | None, who: str, why: str, journal: Place | No
     """Stop everything in SCOPE: refuse new orders from this moment, cancel what rests, until a person resumes.
 
     A running `executor run` cancels by itself. With --on this command also cancels, over its own connections, so that
-    it works when that process hangs; each venue on its own, whatever happens to the others."""
+    it works when that process hangs, and when the journal cannot be written; each venue on its own, whatever happens
+    to the others."""
     go_on_unheard()
     held = ControlSet(scope=_scope(scope), action="kill", cancel=True, who=who, why=why)
 
-    async def act(opened: Journal) -> dict[str, str]:
+    async def act(opened: Journal) -> None:
         await kill_scope(opened, SystemClock(), held)
         click.echo(f"killed {scope}: new orders are refused from now on")
-        return await _cancel(opened, scope, place) if place else {}
 
-    failed = {name: fault for name, fault in with_journal(journal, act).items() if fault}
+    unwritten = ""
+    try:
+        with_journal(journal, act)
+    except JournalFailed as error:
+        if place is None:
+            raise
+        unwritten = f"the hold is NOT in force ({error}): stop what runs by hand, make room, and kill again. "
+    failed = {}
+    if place is not None:
+        with closing(open_reading(journal_path(journal))) as reading:
+            faults = asyncio.run(_cancel(_Lines(reading), scope, place))
+        failed = {name: fault for name, fault in faults.items() if fault}
     if failed:
         said = "; ".join(f"{name}: {fault}" for name, fault in failed.items())
-        raise ExecutorError(f"not every cancellation was answered ({said}); cancel at the venue by hand")
+        raise ExecutorError(f"{unwritten}Not every cancellation was answered ({said}); cancel at the venue by hand")
+    if unwritten:
+        raise JournalFailed(f"{unwritten}What the record knows to rest was cancelled")
 
 
-async def _cancel(journal: Journal, scope: str, place: Kind) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The record as it can be read when it cannot be written."""
+
+    reading: Reading
+
+    def streams(self, prefix: str) -> list[str]:
+        return self.reading.streams(prefix)
+
+    def last_of(self, streams: Sequence[str]) -> Iterator[Line]:
+        return map(decode, self.reading.edges(streams, last=True))
+
+    def read(self, stream: str, after: int = 0) -> Iterator[Line]:
+        return map(decode, self.reading.read(stream, after))
+
+
+async def _cancel(journal: Record, scope: str, place: Kind) -> dict[str, str]:
     settings, clock = settings_for(quiet=True), SystemClock()
     venues, faults = {}, {}
     for name in sorted({child.venue for child in in_scope(journal, scope)}):

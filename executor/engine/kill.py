@@ -7,9 +7,10 @@ that when this returns the last new order has left.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 from adapters.clock import Clock
 from adapters.venue import NotSent, OrderRef, Unauthorized, Venue, VenueError
@@ -20,11 +21,22 @@ from executor.domain.parent import Parent
 from executor.engine.control import CONTROL_STREAM, append_as_person, cancel_everything
 from executor.engine.parent_log import stream_of
 from executor.journal.journal import Journal
+from executor.journal.line import Line
 
 _WIRE = timedelta(seconds=15)  # longer than it takes from the signature of a request to its recorded outcome
 _POLL = timedelta(milliseconds=200)
 
 Orders = dict[str, list[OrderRef]]
+
+
+class Record(Protocol):
+    """What a cancellation needs of a journal: only to read it."""
+
+    def streams(self, prefix: str) -> list[str]: ...
+
+    def last_of(self, streams: Sequence[str]) -> Iterable[Line]: ...
+
+    def read(self, stream: str, after: int = 0) -> Iterable[Line]: ...
 
 
 @dataclass
@@ -42,7 +54,7 @@ async def kill(journal: Journal, clock: Clock, held: ControlSet) -> None:
     await append_as_person(journal, CONTROL_STREAM, "", held, clock)
 
 
-def in_scope(journal: Journal, scope: str) -> list[Child]:
+def in_scope(journal: Record, scope: str) -> list[Child]:
     """Every child order of the record that is bound by ``scope`` and might be live at its venue."""
     found: list[Child] = []
     # One that is finished has nothing open: it is not read.
@@ -60,7 +72,7 @@ def in_scope(journal: Journal, scope: str) -> list[Child]:
     return found
 
 
-async def cancel_scope(journal: Journal, clock: Clock, scope: str, venues: Mapping[str, Venue]) -> Killed:
+async def cancel_scope(journal: Record, clock: Clock, scope: str, venues: Mapping[str, Venue]) -> Killed:
     """Cancel all that may be live in ``scope``, over ``venues``; then wait for what was on its way when the scope was
     killed, and cancel that as well."""
     done = Killed()

@@ -6,6 +6,8 @@ never more than the plan's quantity, and the same command goes on where the reco
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from executor.exit_codes import ExitCode
-from tests.cli.commands import Table, execute, objects, otc, plan, twap, write_mandate
+from tests.cli.commands import ROOT, Table, environment, execute, objects, otc, plan, twap, write_mandate
 from tests.cli.processes import CALM, mock_venues, watched
 
 QTY = Decimal("0.3")
@@ -150,6 +152,34 @@ def test_kill_cancels_at_the_venues_while_the_run_hangs_and_only_a_person_lets_i
         assert code == ExitCode.OK or "window over" in again.error_text, again.error_text
         assert deal.sold() == Decimal(json.loads(again.said[-1])["sold"]) <= QTY
         deal.agree()
+
+
+FULL = (
+    "import executor.journal.sqlite as s\n"
+    "from executor.errors import JournalFailed\n"
+    "def fails(*_): raise JournalFailed('the journal cannot be written: disk full')\n"
+    "s.SqliteStore.commit = fails\n"
+    "from executor.cli.main import main; main()"
+)
+
+
+def test_a_kill_cancels_at_the_venues_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
+    mandate = write_mandate(tmp_path, plan(twap("0.3", **RESTING), qty="0.3", floor_px="80000", duration="20s"))
+    by = ("--who", "Li Wei", "--why", "a test", "--journal", str(tmp_path / "journal.sqlite"))
+    with mock_venues(tmp_path, mandate, CALM) as (_, env):
+        deal = Sale(tmp_path, mandate, env)
+        with watched(*deal.command, env=env) as run:
+            run.until(says("ChildAcknowledged"))
+            run.signal(signal.SIGKILL)
+            run.end()
+        killed = subprocess.run(
+            [sys.executable, "-c", FULL, "kill", "all", "--on", "mock", *by],
+            cwd=ROOT, env=environment(env), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert killed.returncode == ExitCode.ERROR
+        assert "the hold is NOT in force (the journal cannot be written: disk full)" in killed.stderr
+        assert "What the record knows to rest was cancelled" in killed.stderr
+        assert {purse["locked"] for venue in deal.venues() for purse in venue["purses"]} == {"0"}
 
 
 def intents(deal: Sale) -> list[str]:
