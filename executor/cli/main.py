@@ -102,4 +102,11 @@ def main() -> None:
     except OSError as error:
         click.echo(f"executor: {error}; check the path, the permissions and the disk", err=True)
         code = ExitCode.ERROR
+    except Exception:
+        click.echo(
+            "executor: something failed that nobody foresaw; what is in the record stands: run the same command again, "
+            "and give the lines below to whoever maintains the program",
+            err=True,
+        )
+        raise  # with its traceback, and exit code 1
     sys.exit(int(code))
