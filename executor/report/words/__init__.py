@@ -43,7 +43,9 @@ class Words:
     def rule(self, rule: str) -> str:
         """The word for a rule that held the sale back, with the name that the plan gives it."""
         kind, point, name = rule.partition(".")
-        return self.aside(self.term("rule", kind), self.term("field", name)) if point else self.term("rule", rule)
+        if not point or rule in self._words["rule"]:
+            return self.term("rule", rule)
+        return self.aside(self.term("rule", kind), self.term("field", name))
 
     def in_order(self, group: str, codes: Iterable[str]) -> list[str]:
         """Codes in the order in which the group lists them; those that it does not know last."""
