@@ -172,7 +172,7 @@ def _incidents(found: CaseFile, lines: Sequence[Line], house: Sequence[Line]) ->
         if isinstance(line.event, KeyRevoked) and not plans.isdisjoint(line.event.voids)
     ]
     made += [
-        Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px}")
+        Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px:f}")
         for sale, fill in found.fills()
         if sale.under_floor(fill)
     ]

@@ -158,7 +158,7 @@ def _cover(case: CaseFile, words: Words) -> list[Block]:
             f"{grouped(event.percent, 2)}%",
             words.money(event.deposit, event.currency),
             words.money(event.exposure, event.currency),
-            words.money(event.mark_px, sale.state.spec.quote_asset),
+            words.price(event.mark_px, sale.state.spec.quote_asset),
         ]
         for sale in case.sales
         for at, event in sale.events

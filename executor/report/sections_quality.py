@@ -8,7 +8,7 @@ from executor.report.casefile import CaseFile, Sale
 from executor.report.figures import figure
 from executor.report.measures import MEASURES, QUOTE_MEASURES, Measure
 from executor.report.sections_sale import heads
-from executor.report.words import Words, grouped, percent
+from executor.report.words import Words, grouped, percent, priced
 
 # What is shown of each leg, venue and method; `executor tca` has the rest.
 _BY_PART = (
@@ -71,7 +71,9 @@ def _value(value: Fraction | None, unit: str, words: Words) -> str:
         return words("not_recorded")
     if unit == "share":
         return percent(value)
-    if unit in ("px", "money"):
+    if unit == "px":
+        return priced(value)
+    if unit == "money":
         return grouped(value, 2)
     if unit == "qty":
         return grouped(value, 8)

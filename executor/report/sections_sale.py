@@ -18,7 +18,7 @@ from executor.report.market_seen import seen_by_engine
 from executor.report.sections_case import qty
 from executor.report.sections_rules import add_rules, benchmark_inputs
 from executor.report.tca_quotes import Answer
-from executor.report.words import Words, every_digit, grouped, percent
+from executor.report.words import Words, every_digit, grouped, percent, priced
 
 _QTY = 8  # decimals of a quantity in the body
 
@@ -70,7 +70,7 @@ def _nearest(sale: Sale, words: Words) -> str:
     lowest = min(fill.px for fill in sale.fills)
     bps = sale.quality.whole["floor_distance_worst_bps"]
     shown = "" if bps is None else grouped(bps, 2)
-    return words("text.price_worst", fills=len(sale.fills), lowest=words.money(lowest, spec.quote_asset), bps=shown)
+    return words("text.price_worst", fills=len(sale.fills), lowest=words.price(lowest, spec.quote_asset), bps=shown)
 
 
 def quotes(case: CaseFile, words: Words) -> Section:
@@ -140,7 +140,7 @@ def _parts(each: Sale, words: Words) -> Table:
                 str(tally.fills),
                 grouped(tally.cum_qty, _QTY),
                 percent(Fraction(tally.cum_qty) / whole) if whole else "-",
-                "-" if average is None else grouped(average, 2),
+                "-" if average is None else priced(average),
                 grouped(tally.notional, 2),
             ]
         )
@@ -162,9 +162,9 @@ def _hours(each: Sale, words: Words) -> Table:
                 words.hour(hour),
                 str(len(fills)),
                 grouped(sold, _QTY),
-                grouped(Fraction(money) / Fraction(sold), 2),
-                grouped(min(prices), 2),
-                grouped(max(prices), 2),
+                priced(Fraction(money) / Fraction(sold)),
+                priced(min(prices)),
+                priced(max(prices)),
                 grouped(money, 2),
             ]
         )
@@ -265,7 +265,7 @@ def all_fills(case: CaseFile, words: Words) -> Section:
                 method,
                 fill.trade_id,
                 every_digit(fill.qty, 8),
-                every_digit(fill.px, 2),
+                priced(fill.px),
                 every_digit(fill.notional, 8),
                 f"{every_digit(fill.fee, 8)} {fill.fee_asset}",
             ]
@@ -291,7 +291,7 @@ def all_quotes(case: CaseFile, words: Words) -> Section:
                         words.short(made.asked_at),
                         grouped(made.qty, _QTY),
                         answer.venue,
-                        "-" if answer.px is None else grouped(answer.px, 2),
+                        "-" if answer.px is None else priced(answer.px),
                         "-" if answer.spread_bps is None else grouped(answer.spread_bps, 2),
                         "-" if answer.rank is None else str(answer.rank),
                         "-" if answer.response_s is None else grouped(answer.response_s, 3),
