@@ -3,7 +3,7 @@ what is measured of quotes."""
 
 from fractions import Fraction
 
-from executor.report.blocks import Section, Table
+from executor.report.blocks import Block, Section, Table, facts
 from executor.report.casefile import CaseFile, Sale
 from executor.report.figures import figure
 from executor.report.measures import MEASURES, QUOTE_MEASURES, Measure
@@ -27,6 +27,7 @@ _BY_PART = (
 def quality(case: CaseFile, words: Words) -> Section:
     """Every measure of the whole sale beside its definition."""
     section = Section("quality", words("section.quality"), [words("text.quality"), words("text.quality_identity")])
+    section.blocks += _source(case, words)
     for sale in case.sales:
         rows = []
         for name, measure in MEASURES.items():
@@ -40,6 +41,20 @@ def quality(case: CaseFile, words: Words) -> Section:
         if sale.quality.rounds:
             section.blocks.append(_of_quotes(words))
     return section
+
+
+def _source(case: CaseFile, words: Words) -> list[Block]:
+    """The market files that figures come from; nothing where all of them come from the record."""
+    used = {sale.quality.market_file: None for sale in case.sales if sale.quality.market_file is not None}
+    found: list[Block] = []
+    for file in used:
+        rows = [
+            (words("field.file"), file.name),
+            (words("field.file_sha256"), file.sha256),
+            (words("field.volume_unit"), words.term("choice", file.volume_unit)),
+        ]
+        found += [words("text.quality_source"), facts(rows)]
+    return found
 
 
 def _told(measure: Measure, words: Words) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from executor.domain.events import (
 from executor.errors import InputRefused
 from executor.report.averages import AverageAt
 from executor.report.floors import Raises, floor_at
-from executor.report.market_seen import Market, composite, seen_by_engine
+from executor.report.market_seen import Market, MarketFile, composite, seen_by_engine
 from executor.report.measures import MARKOUT_S, REVERSION_MIN
 from executor.report.tca_quotes import Round, rounds_of
 
@@ -55,12 +55,13 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Tca:
     """``whole`` holds every measure; the groups (by leg, venue, method) those that make sense for a part. ``source``
-    says what the mids after the fills come from."""
+    says what the mids after the fills come from, ``market_file`` which file that is, if it is one."""
 
     parent_id: str
     asset: str
     quote_asset: str
     source: str
+    market_file: MarketFile | None
     whole: Values
     groups: dict[str, dict[str, Values]]
     rounds: list[Round]
@@ -93,7 +94,8 @@ def tca(
         groups[name] = {
             part: _common(spec, found, market, whole["arrival_px"]) for part, found in sorted(parts.items())
         }
-    return Tca(spec.parent_id, spec.asset, spec.quote_asset, market.source, whole, groups, rounds_of(events))
+    names = (spec.parent_id, spec.asset, spec.quote_asset)
+    return Tca(*names, market.source, market.file, whole, groups, rounds_of(events))
 
 
 _GROUPS: dict[str, Callable[[Order], str]] = {
