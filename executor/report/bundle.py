@@ -39,7 +39,10 @@ _CALLED = re.compile(
 _LONG = 8  # a secret of fewer characters, such as a PIN, is looked for as a whole word, and not in the bytes of a PDF
 _WIF = re.compile(rb"(?<![1-9A-HJ-NP-Za-km-z])[59KLc][1-9A-HJ-NP-Za-km-z]{50,51}(?![1-9A-HJ-NP-Za-km-z])")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_FILLS = ("at", "parent", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional", "fee", "fee_asset")
+_FILLS = (
+    "at", "parent", "asset", "quote_asset", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional",
+    "fee", "fee_asset",
+)  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 _UNSAFE = re.compile(r"[^\w.-]")
 _LONGEST_STEM = 60  # characters of a paper's own name; in UTF-8, with venue and hash, short enough for any file system
@@ -146,10 +149,11 @@ def zipped(found: Mapping[str, bytes], dated: datetime) -> bytes:
 
 def _fill_rows(case: CaseFile) -> Iterable[list[str]]:
     for sale, fill in case.fills():
-        order = sale.orders[fill.client_order_id]
+        spec, order = sale.state.spec, sale.orders[fill.client_order_id]
         yield [
             fill.at.isoformat(),
-            *map(_text, (sale.state.spec.parent_id, fill.venue, order.method, fill.client_order_id, fill.trade_id)),
+            *map(_text, (spec.parent_id, spec.asset, spec.quote_asset, fill.venue, order.method)),
+            *map(_text, (fill.client_order_id, fill.trade_id)),
             *(f"{each:f}" for each in (fill.qty, fill.px, fill.notional, fill.fee)),
             _text(fill.fee_asset),
         ]

@@ -61,7 +61,8 @@ def summary(case: CaseFile, words: Words) -> Table:
         sold, money = sums(each.fills)
         kept = state.total.fees
         if each.fills:
-            rows.append((words("row.period"), words.span(each.fills[0].at, each.fills[-1].at)))
+            traded = [fill.at for fill in each.fills]  # recorded late, a fill may stand after a later one
+            rows.append((words("row.period"), words.span(min(traded), max(traded))))
         status = words.term("status", state.status.value)
         rows.append((words("row.sold"), words.aside(f"{qty(sold, spec.asset)} / {qty(spec.qty, spec.asset)}", status)))
         if sold:

@@ -254,24 +254,29 @@ def qty_or_money(amount: Decimal, asset: str, words: Words) -> str:
 def all_fills(case: CaseFile, words: Words) -> Section:
     """Annex: every fill, every digit."""
     section = Section("fills", words("section.fills"), annex=True)
+    parents: list[tuple[str, Kind]] = [("parent", "t")] if len(case.sales) > 1 else []
     rows = []
     for number, (each, fill) in enumerate(case.fills(), start=1):
-        method = words.term("method", each.orders[fill.client_order_id].method)
+        spec, method = each.state.spec, words.term("method", each.orders[fill.client_order_id].method)
         rows.append(
             [
                 str(number),
                 words.short(fill.at),
+                *([spec.parent_id] if parents else []),
                 fill.venue,
                 method,
                 fill.trade_id,
                 every_digit(fill.qty, 8),
+                spec.asset,
                 priced(fill.px),
                 every_digit(fill.notional, 8),
+                spec.quote_asset,
                 f"{every_digit(fill.fee, 8)} {fill.fee_asset}",
             ]
         )
-    columns = heads(words, ("number", "n"), ("at", "d"), ("venue", "t"), ("method", "t"), ("trade_id", "c"))
-    columns += heads(words, ("qty", "n"), ("px", "n"), ("gross", "n"), ("fee", "n"))
+    columns = heads(words, ("number", "n"), ("at", "d"), *parents)
+    columns += heads(words, ("venue", "t"), ("method", "t"), ("trade_id", "c"), ("qty", "n"), ("asset", "t"))
+    columns += heads(words, ("px", "n"), ("gross", "n"), ("quote_asset", "t"), ("fee", "n"))
     section.blocks.append(Table(columns, rows, listing=True))
     return section
 
