@@ -145,7 +145,7 @@ MEASURES: dict[str, Measure] = {
         "挂单成交占比",
     ),
     "fill_rate": Measure(
-        "share", "quantity filled / quantity of all orders sent", "成交数量÷全部委托数量", "Fill rate", "成交率"
+        "share", "quantity filled / quantity of all orders sent", "成交数量÷已发出的全部委托数量", "Fill rate", "成交率"
     ),
     "time_to_fill": Measure(
         "seconds",

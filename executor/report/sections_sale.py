@@ -1,5 +1,6 @@
 """The sections on price, quotes, orders, fills and fees, and the annexes that list everything."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from executor.report.floors import raises_of
 from executor.report.market_seen import seen_by_engine
 from executor.report.sections_case import qty
 from executor.report.sections_rules import add_rules, benchmark_inputs
+from executor.report.tca import never_sent
 from executor.report.tca_quotes import Answer
 from executor.report.words import Words, every_digit, grouped, percent, priced
 
@@ -112,16 +114,17 @@ def sale(case: CaseFile, words: Words) -> Section:
     """Orders and fills in sums, and the charts."""
     section = Section("sale", words("section.sale"))
     for each in case.sales:
-        spec, total = each.state.spec, each.state.total
+        spec, total, unsent = each.state.spec, each.state.total, never_sent(each.events)
         section.blocks.append(
             words(
                 "text.sale",
-                orders=total.children,
+                orders=total.children - len(unsent),
                 fills=total.fills,
                 sold=qty(total.cum_qty, spec.asset),
                 share=percent(Fraction(total.cum_qty) / Fraction(spec.qty)),
             )
         )
+        section.blocks += [words("text.never_sent", count=len(unsent))] if unsent else []
         section.blocks.append(_parts(each, words))
         section.blocks.append(_hours(each, words))
         section.blocks += _charts(each, case, words)
@@ -130,13 +133,17 @@ def sale(case: CaseFile, words: Words) -> Section:
 
 def _parts(each: Sale, words: Words) -> Table:
     rows, whole = [], Fraction(each.state.total.cum_qty)
+    unsent = Counter((each.orders[name].venue, each.orders[name].method) for name in never_sent(each.events))
     for (venue, method), tally in sorted(each.state.routes.items()):
+        sent = tally.children - unsent[venue, method]
+        if not sent:
+            continue
         average = Fraction(tally.notional) / Fraction(tally.cum_qty) if tally.cum_qty else None
         rows.append(
             [
                 venue,
                 words.term("method", method),
-                str(tally.children),
+                str(sent),
                 str(tally.fills),
                 grouped(tally.cum_qty, _QTY),
                 percent(Fraction(tally.cum_qty) / whole) if whole else "-",

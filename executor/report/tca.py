@@ -15,6 +15,8 @@ from executor.domain.events import (
     ChildAcknowledged,
     ChildClosed,
     ChildIntended,
+    ChildNotSent,
+    ChildResent,
     ChildResolved,
     Event,
     FillRecorded,
@@ -105,7 +107,7 @@ _GROUPS: dict[str, Callable[[Order], str]] = {
 }
 
 
-def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises, average_at: AverageAt) -> list[Order]:
+def _orders(events: Sequence[Timed], floor_px: Decimal, raises: Raises, average_at: AverageAt) -> list[Order]:
     orders: dict[str, Order] = {}
     for at, event in events:
         if isinstance(event, ChildIntended):
@@ -126,7 +128,21 @@ def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises, average_
             orders[event.client_order_id].taken = True
         elif isinstance(event, ChildClosed):
             orders[event.client_order_id].ended = True
-    return list(orders.values())
+    unsent = never_sent(events)
+    return [order for name, order in orders.items() if name not in unsent]
+
+
+def never_sent(events: Iterable[Timed]) -> set[str]:
+    """The orders that the record proves never to have left: what cannot have reached the venue, sent once and not
+    filled."""
+    unsent: set[str] = set()
+    other: set[str] = set()
+    for _, event in events:
+        if isinstance(event, ChildNotSent):
+            unsent.add(event.client_order_id)
+        elif isinstance(event, ChildResent | FillRecorded):
+            other.add(event.client_order_id)
+    return unsent - other
 
 
 def _shortfall(spec: ParentCreated, events: Sequence[Timed], orders: Sequence[Order], record: Market) -> Values:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from executor.domain.events import (
     ChildAcknowledged,
     ChildIntended,
+    ChildNotSent,
     ChildRejected,
     Event,
     FillRecorded,
@@ -71,6 +72,8 @@ def rounds_of(events: Iterable[tuple[datetime, Event]]) -> list[Round]:
             accepted.executed = False
         elif isinstance(event, ChildAcknowledged | ChildRejected | FillRecorded):
             _answered(by_order.get(event.client_order_id), at, executed=isinstance(event, FillRecorded))
+        elif isinstance(event, ChildNotSent) and event.client_order_id in by_order:
+            by_order[event.client_order_id][0].executed = None  # the venue was not asked for it
     return rounds
 
 
