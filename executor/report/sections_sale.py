@@ -23,6 +23,7 @@ from executor.report.tca_quotes import Answer
 from executor.report.words import Words, every_digit, grouped, percent, priced
 
 _QTY = 8  # decimals of a quantity in the body
+_ROOM = 92  # characters of a row of seven or eight columns of figures
 
 
 def heads(words: Words, *columns: tuple[str, Kind]) -> list[tuple[str, Kind]]:
@@ -153,7 +154,7 @@ def _parts(each: Sale, words: Words) -> Table:
         )
     columns = heads(words, ("venue", "t"), ("method", "t"), ("orders", "n"), ("fills", "n"), ("sold", "n"))
     columns += heads(words, ("share", "n"), ("average", "n"), ("gross", "n"))
-    return Table(columns, rows)
+    return Table(columns, rows, small=_is_wide(rows))
 
 
 def _hours(each: Sale, words: Words) -> Table:
@@ -176,7 +177,12 @@ def _hours(each: Sale, words: Words) -> Table:
             ]
         )
     columns = heads(words, ("hour", "d"), ("fills", "n"), ("sold", "n"), ("average", "n"), ("lowest", "n"))
-    return Table(columns + heads(words, ("highest", "n"), ("gross", "n")), rows)
+    return Table(columns + heads(words, ("highest", "n"), ("gross", "n")), rows, small=_is_wide(rows))
+
+
+def _is_wide(rows: list[list[str]]) -> bool:
+    """True if a row of figures has no room on the page in letters of the usual size."""
+    return any(sum(map(len, row)) > _ROOM for row in rows)
 
 
 def sums(fills: Iterable[FillRecorded]) -> tuple[Decimal, Decimal]:

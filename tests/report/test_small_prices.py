@@ -8,12 +8,12 @@ from executor.domain.settlement_events import DepositPosted
 from executor.report.blocks import Table
 from executor.report.casefile import CaseFile
 from executor.report.figures import figure
-from executor.report.report import summary
+from executor.report.report import sections_of, summary
 from executor.report.sections_money import deposit
 from executor.report.words import Words, priced
 from tests.domain.events_made import AT, D, closed, created, filled, intended
 from tests.report.test_report import table_text
-from tests.report.test_words_held import record
+from tests.report.test_words_held import record, sale
 
 SOLD = D(10) ** 9
 
@@ -47,6 +47,24 @@ def test_every_price_of_the_body_has_its_digits() -> None:
     plan = table_text(case, "en", "plan")
     assert "Floor|USD 0.00000812" in plan
     assert "|0.00000813|" in plan  # the limit of the leg
+
+
+def test_a_row_of_long_prices_is_set_in_smaller_letters() -> None:
+    """Prices of eight decimals and a gross of thousands of millions would run off the page."""
+    events = [created(qty=D(190_000))]
+    for number, px in enumerate(("108765.44370001", "108765.58070011"), start=1):
+        qty = D("49533.67901229") + number
+        done = intended(number, qty, limit_px=D(px)), filled(number, f"t{number}", qty, px), closed(number, qty)
+        events += done
+    for case, small in ((record(*(("parent/abcdefghij", event) for event in events)), True), (dear(), False)):
+        (section,) = [each for each in sections_of(case, Words("zh")) if each.key == "sale"]
+        hours = [block for block in section.blocks if isinstance(block, Table)][1]
+        assert hours.small is small
+
+
+def dear() -> CaseFile:
+    """One fill of five bitcoin."""
+    return sale(intended(1, "5"), filled(1, "t", "5"), closed(1, "5"))
 
 
 def test_the_price_that_the_cover_was_reckoned_with_has_its_digits() -> None:
