@@ -39,7 +39,13 @@ _CALLED = re.compile(
 _LONG = 8  # a secret of fewer characters, such as a PIN, is looked for as a whole word, and not in the bytes of a PDF
 _WIF = re.compile(rb"(?<![1-9A-HJ-NP-Za-km-z])[59KLc][1-9A-HJ-NP-Za-km-z]{50,51}(?![1-9A-HJ-NP-Za-km-z])")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_FILLS = ("at", "parent", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional", "fee", "fee_asset")
+_FILLS = (
+    "at", "parent", "asset", "quote_asset", "venue", "method", "client_order_id", "trade_id", "qty", "px", "notional",
+    "fee", "fee_asset",
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+_UNSAFE = re.compile(r"[^\w.-]")
+_LONGEST_STEM = 60  # characters of a paper's own name; in UTF-8, with venue and hash, short enough for any file system
 _STATED = ("trade_id", "qty", "px", "notional", "fee", "fee_asset", "at", "note")
 
 
@@ -50,7 +56,7 @@ def bundle_files(
     from. Raises ``InputRefused`` for the name of an input that the verifier would pass over, or that is none in its
     folder."""
     for name in inputs:
-        if name[:1] in ("", ".") or PurePosixPath(name).name != name:
+        if name[:1] in ("", ".") or PurePosixPath(name).name != name or name.splitlines() != [name]:
             raise InputRefused(
                 f"{name}: a file of prices needs a plain name that does not begin with a point: rename it"
             )
@@ -143,13 +149,13 @@ def zipped(found: Mapping[str, bytes], dated: datetime) -> bytes:
 
 def _fill_rows(case: CaseFile) -> Iterable[list[str]]:
     for sale, fill in case.fills():
-        order = sale.orders[fill.client_order_id]
-        row = [fill.at.isoformat(), sale.state.spec.parent_id, fill.venue, order.method, fill.client_order_id]
+        spec, order = sale.state.spec, sale.orders[fill.client_order_id]
         yield [
-            *row,
-            fill.trade_id,
+            fill.at.isoformat(),
+            *map(_text, (spec.parent_id, spec.asset, spec.quote_asset, fill.venue, order.method)),
+            *map(_text, (fill.client_order_id, fill.trade_id)),
             *(f"{each:f}" for each in (fill.qty, fill.px, fill.notional, fill.fee)),
-            fill.fee_asset,
+            _text(fill.fee_asset),
         ]
 
 
@@ -159,11 +165,18 @@ def _statements(case: CaseFile) -> dict[str, bytes]:
     for entry in case.books.entries.values():
         event = entry.event
         if isinstance(event, StatementImported):
-            name = f"statements/{event.venue}-{event.sha256[:12]}-{PurePosixPath(event.file).stem}.csv"
+            stem = PurePosixPath(event.file).stem[:_LONGEST_STEM]
+            name = f"statements/{_UNSAFE.sub('_', f'{event.venue}-{event.sha256[:12]}-{stem}')}.csv"
             for row in event.rows:
                 amounts = [f"{each:f}" for each in (row.qty, row.px, row.notional, row.fee)]
-                rows.setdefault(name, []).append([row.trade_id, *amounts, row.fee_asset, row.at.isoformat(), row.note])
+                cells = [_text(row.trade_id), *amounts, _text(row.fee_asset), row.at.isoformat(), _text(row.note)]
+                rows.setdefault(name, []).append(cells)
     return {name: _csv(_STATED, found) for name, found in rows.items()}
+
+
+def _text(cell: str) -> str:
+    """A text as a cell that no spreadsheet computes."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _csv(columns: Iterable[str], rows: Iterable[list[str]]) -> bytes:

@@ -76,7 +76,6 @@ class CaseFile:
     raised: list[tuple[datetime, FloorRaised]] = field(default_factory=list)
     sales: list[Sale] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
-    unknowns: int = 0
     books: Books = field(default_factory=Books)
     verdict: Verdict | None = None
     benchmarks: list[BenchmarkRecord] = field(default_factory=list)
@@ -106,6 +105,16 @@ class CaseFile:
     def waits(self) -> list[Wait]:
         """Every wait of every sale."""
         return [wait for sale in self.sales for wait in sale.waits]
+
+    def unknowns(self) -> tuple[int, int]:
+        """How many orders were not answered at once and have ended since, and how many of them are still open."""
+        asked = [
+            (sale, order)
+            for sale in self.sales
+            for order in {event.client_order_id for _, event in sale.events if isinstance(event, ChildUnknown)}
+        ]
+        still_open = sum(1 for sale, order in asked if order in sale.state.open)
+        return len(asked) - still_open, still_open
 
     def name(self, person: str) -> str:
         """A person's name as enrolled; what the record calls them where there is none."""
@@ -163,7 +172,7 @@ def _incidents(found: CaseFile, lines: Sequence[Line], house: Sequence[Line]) ->
         if isinstance(line.event, KeyRevoked) and not plans.isdisjoint(line.event.voids)
     ]
     made += [
-        Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px}")
+        Incident(fill.at, "FillUnderFloor", fill.venue, f"{fill.trade_id}: {fill.px:f}")
         for sale, fill in found.fills()
         if sale.under_floor(fill)
     ]
@@ -188,8 +197,6 @@ def _of_case(found: CaseFile, at: datetime, event: object) -> None:
             found.revoked.append((at, event))
         case FloorRaised():
             found.raised.append((at, event))
-        case ChildUnknown():
-            found.unknowns += 1
         case _:
             pass
 

@@ -38,11 +38,24 @@ class Mark:
     typical: Fraction | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MarketFile:
+    """The candle file that a market was read from; ``volume_unit`` says whether its volumes count coins or money."""
+
+    name: str
+    sha256: str
+    volume_unit: Literal["base", "quote"]
+
+    def __str__(self) -> str:
+        return f"{self.name} sha256 {self.sha256}, volume in {self.volume_unit} units"
+
+
 class Market:
     """Marks in order of time, and where they come from; ``length`` is that of its candles, if it is made of them."""
 
-    def __init__(self, source: str, marks: Iterable[Mark], length: timedelta | None = None) -> None:
-        self.source = source
+    def __init__(self, source: MarketFile | str, marks: Iterable[Mark], length: timedelta | None = None) -> None:
+        self.file = source if isinstance(source, MarketFile) else None
+        self.source = str(source)
         self.length = length
         self.marks = sorted(marks, key=lambda mark: mark.at)
         self._times = [mark.at for mark in self.marks]
@@ -131,4 +144,4 @@ def from_candles(file: CandleFile, volume_unit: Literal["base", "quote"] = "base
         typical = (Fraction(c.high) + Fraction(c.low) + Fraction(c.close)) / 3
         volume = Fraction(c.volume) if volume_unit == "base" else Fraction(c.volume) / typical
         marks.append(Mark(c.at + length, Fraction(c.close), c.at, volume, typical))
-    return Market(f"{file.name} sha256 {file.sha256}, volume in {volume_unit} units", marks, length)
+    return Market(MarketFile(file.name, file.sha256, volume_unit), marks, length)

@@ -145,7 +145,7 @@ MEASURES: dict[str, Measure] = {
         "挂单成交占比",
     ),
     "fill_rate": Measure(
-        "share", "quantity filled / quantity of all orders sent", "成交数量÷全部委托数量", "Fill rate", "成交率"
+        "share", "quantity filled / quantity of all orders sent", "成交数量÷已发出的全部委托数量", "Fill rate", "成交率"
     ),
     "time_to_fill": Measure(
         "seconds",
@@ -230,10 +230,18 @@ QUOTE_MEASURES: dict[str, Measure] = {
         "相对中间价差",
     ),
     "rank": Measure(
-        "count", "place among the executable quotes of the round, best first", "本轮可成交报价中的名次", "Rank", "名次"
+        "count",
+        "place among the quotes of the round that could be taken, best first",
+        "本轮可采纳报价中的名次",
+        "Rank",
+        "名次",
     ),
     "cover_bps": Measure(
-        "bps", "(best - second best) / best of the round", "（最优报价－次优报价）÷最优报价", "Cover", "领先次优"
+        "bps",
+        "(best - second best) / best of the quotes of the round that could be taken",
+        "（最优报价－次优报价）÷最优报价，仅计可采纳的报价",
+        "Cover",
+        "领先次优",
     ),
     "response_s": Measure("seconds", "from asking to the answer", "自询价至收到答复", "Response", "响应时长"),
     "hold_s": Measure(

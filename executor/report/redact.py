@@ -71,10 +71,11 @@ def redacted_blocks(case: CaseFile, words: Words) -> Callable[[Any], Any]:
 
 
 def _public(case: CaseFile) -> set[str]:
-    """What a reader compares and nobody is named by: the record's key, hashes of mandate, plans and averages."""
+    """What a reader compares and nobody is named by: the record's key, hashes of mandate, plans, averages, markets."""
     plans = {sale.state.spec.plan_hash for sale in case.sales} | {frozen.plan_hash for _, frozen in case.frozen}
     averages = {each for average in case.benchmarks for each in (average.sha256, average.file_sha256)}
-    return {case.key, case.fingerprint, case.opened.mandate_hash if case.opened else "", *plans, *averages}
+    markets = {sale.quality.market_file.sha256 for sale in case.sales if sale.quality.market_file is not None}
+    return {*markets, case.key, case.fingerprint, case.opened.mandate_hash if case.opened else "", *plans, *averages}
 
 
 def _informed(plan: dict[str, Any]) -> list[str]:

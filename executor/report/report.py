@@ -61,22 +61,23 @@ def summary(case: CaseFile, words: Words) -> Table:
         sold, money = sums(each.fills)
         kept = state.total.fees
         if each.fills:
-            rows.append((words("row.period"), words.span(each.fills[0].at, each.fills[-1].at)))
+            traded = [fill.at for fill in each.fills]  # recorded late, a fill may stand after a later one
+            rows.append((words("row.period"), words.span(min(traded), max(traded))))
         status = words.term("status", state.status.value)
         rows.append((words("row.sold"), words.aside(f"{qty(sold, spec.asset)} / {qty(spec.qty, spec.asset)}", status)))
         if sold:
             average = Fraction(money) / Fraction(sold)
             above = each.quality.whole["floor_distance_bps"]
-            rows.append((words("row.average"), words.money(average, spec.quote_asset)))
+            rows.append((words("row.average"), words.price(average, spec.quote_asset)))
             rows.append((words("row.gross"), words.money(money, spec.quote_asset)))
             taken = [qty_or_money(fee, asset, words) for asset, fee in sorted(kept.items()) if fee]
             rows.append((words("row.fees"), words.listed(taken)))
             net = add(money, -kept.get(spec.quote_asset, ZERO))
             rows.append((words("row.net"), words.money(net, spec.quote_asset)))
-            rows.append((words("row.floor"), words.money(spec.floor_px, spec.quote_asset)))
+            rows.append((words("row.floor"), words.price(spec.floor_px, spec.quote_asset)))
             for at, px in raises_of(spec.plan_hash, case.raised):
-                rows.append((words("row.floor_raised", at=words.short(at)), words.money(px, spec.quote_asset)))
-            lowest = words.money(min(fill.px for fill in each.fills), spec.quote_asset)
+                rows.append((words("row.floor_raised", at=words.short(at)), words.price(px, spec.quote_asset)))
+            lowest = words.price(min(fill.px for fill in each.fills), spec.quote_asset)
             rows.append((words("row.lowest"), lowest))
             rows.append((words("row.above_floor"), "" if above is None else f"{grouped(above, 2)} bps"))
     return facts([*rows, *_money(case, words)])

@@ -59,7 +59,8 @@ def intake(case: CaseFile, words: Words) -> Section:
     if not case.moves:
         section.blocks.append(words("text.intake_missing"))
         return section
-    section.blocks.append(words("text.intake"))
+    credited = any(move.to_state == "credited" for _, move in case.moves)
+    section.blocks.append(words("text.intake" if credited else "text.intake_not_credited"))
     rows = [
         [
             words.short(at),

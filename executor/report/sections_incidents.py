@@ -25,8 +25,9 @@ def incidents(case: CaseFile, words: Words) -> Section:
     section.blocks.append(words("text.below_floor") if priced else words("text.never_below"))
     if waits:
         section.blocks.append(_by_rule(waits, case, words))
-    if case.unknowns:
-        section.blocks.append(words("text.unknowns", count=case.unknowns))
+    settled, still_open = case.unknowns()
+    if settled or still_open:
+        section.blocks.append(words("text.unknowns", count=settled + still_open, settled=settled, open=still_open))
     return section
 
 

@@ -128,7 +128,7 @@ def _account(name: str, words: Words) -> str:
 
 def deposit(case: CaseFile, words: Words) -> Section:
     """What was posted and what released it."""
-    section = Section("deposit", words("section.deposit"), [words("text.deposit")])
+    section = Section("deposit", words("section.deposit"))
     rows = []
     for entry in case.books.standing():
         event = entry.event
@@ -142,6 +142,7 @@ def deposit(case: CaseFile, words: Words) -> Section:
     if not rows:
         section.blocks.append(words("text.deposit_missing"))
         return section
+    section.blocks.append(words("text.deposit"))
     columns = heads(words, ("at", "d"), ("step", "t"), ("amount", "n"), ("terms", "c"), ("evidence", "c"), ("who", "t"))
     section.blocks.append(Table(columns, rows))
     section.blocks += _cover(case, words)
@@ -157,7 +158,7 @@ def _cover(case: CaseFile, words: Words) -> list[Block]:
             f"{grouped(event.percent, 2)}%",
             words.money(event.deposit, event.currency),
             words.money(event.exposure, event.currency),
-            words.money(event.mark_px, sale.state.spec.quote_asset),
+            words.price(event.mark_px, sale.state.spec.quote_asset),
         ]
         for sale in case.sales
         for at, event in sale.events

@@ -3,12 +3,12 @@ what is measured of quotes."""
 
 from fractions import Fraction
 
-from executor.report.blocks import Section, Table
+from executor.report.blocks import Block, Section, Table, facts
 from executor.report.casefile import CaseFile, Sale
 from executor.report.figures import figure
 from executor.report.measures import MEASURES, QUOTE_MEASURES, Measure
 from executor.report.sections_sale import heads
-from executor.report.words import Words, grouped, percent
+from executor.report.words import Words, grouped, percent, priced
 
 # What is shown of each leg, venue and method; `executor tca` has the rest.
 _BY_PART = (
@@ -27,6 +27,7 @@ _BY_PART = (
 def quality(case: CaseFile, words: Words) -> Section:
     """Every measure of the whole sale beside its definition."""
     section = Section("quality", words("section.quality"), [words("text.quality"), words("text.quality_identity")])
+    section.blocks += _source(case, words)
     for sale in case.sales:
         rows = []
         for name, measure in MEASURES.items():
@@ -40,6 +41,20 @@ def quality(case: CaseFile, words: Words) -> Section:
         if sale.quality.rounds:
             section.blocks.append(_of_quotes(words))
     return section
+
+
+def _source(case: CaseFile, words: Words) -> list[Block]:
+    """The market files that figures come from; nothing where all of them come from the record."""
+    used = {sale.quality.market_file: None for sale in case.sales if sale.quality.market_file is not None}
+    found: list[Block] = []
+    for file in used:
+        rows = [
+            (words("field.file"), file.name),
+            (words("field.file_sha256"), file.sha256),
+            (words("field.volume_unit"), words.term("choice", file.volume_unit)),
+        ]
+        found += [words("text.quality_source"), facts(rows)]
+    return found
 
 
 def _told(measure: Measure, words: Words) -> tuple[str, str]:
@@ -71,7 +86,9 @@ def _value(value: Fraction | None, unit: str, words: Words) -> str:
         return words("not_recorded")
     if unit == "share":
         return percent(value)
-    if unit in ("px", "money"):
+    if unit == "px":
+        return priced(value)
+    if unit == "money":
         return grouped(value, 2)
     if unit == "qty":
         return grouped(value, 8)

@@ -8,7 +8,7 @@ from typing import Any
 from executor.market.benchmark import BenchmarkRecord
 from executor.report.blocks import Block, Section, Table, facts
 from executor.report.casefile import CaseFile, Sale
-from executor.report.words import Words, every_digit, grouped
+from executor.report.words import Words, every_digit, priced
 
 # Shown by name at the head of the plan's terms, and the legs in a table of their own.
 _AT_THE_HEAD = frozenset({"asset", "quote_asset", "qty", "floor_px", "venues", "duration", "starts_at", "seed", "legs"})
@@ -37,7 +37,7 @@ def terms(sale: Sale, case: CaseFile, words: Words) -> list[Block]:
     rows = [
         (words("label.parent"), spec.parent_id),
         (words("label.qty"), f"{every_digit(spec.qty, 8)} {spec.asset}"),
-        (words("label.floor"), words.money(spec.floor_px, spec.quote_asset)),
+        (words("label.floor"), words.price(spec.floor_px, spec.quote_asset)),
         (words("label.venues"), words.listed(list(spec.venues))),
         (words("label.window"), words.span(spec.starts_at, spec.ends_at)),
         (words("label.plan_hash"), spec.plan_hash),
@@ -55,7 +55,7 @@ def _leg(number: int, leg: Mapping[str, Any], sale: Sale, case: CaseFile, words:
         for label, value in _fields(told, _reader(case.names, words, sale.state.spec.quote_asset))
     ]
     qty = every_digit(Decimal(leg["qty"]), 8)
-    return [str(number), words.term("method", leg["kind"]), qty, grouped(limit, 2), words("semicolon").join(said)]
+    return [str(number), words.term("method", leg["kind"]), qty, priced(limit), words("semicolon").join(said)]
 
 
 def price_rules(sale: Sale, case: CaseFile, words: Words) -> list[Block]:

@@ -1,5 +1,6 @@
 """The sections on price, quotes, orders, fills and fees, and the annexes that list everything."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,10 +18,12 @@ from executor.report.floors import raises_of
 from executor.report.market_seen import seen_by_engine
 from executor.report.sections_case import qty
 from executor.report.sections_rules import add_rules, benchmark_inputs
+from executor.report.tca import never_sent
 from executor.report.tca_quotes import Answer
-from executor.report.words import Words, every_digit, grouped, percent
+from executor.report.words import Words, every_digit, grouped, percent, priced
 
 _QTY = 8  # decimals of a quantity in the body
+_ROOM = 92  # characters of a row of seven or eight columns of figures
 
 
 def heads(words: Words, *columns: tuple[str, Kind]) -> list[tuple[str, Kind]]:
@@ -70,7 +73,7 @@ def _nearest(sale: Sale, words: Words) -> str:
     lowest = min(fill.px for fill in sale.fills)
     bps = sale.quality.whole["floor_distance_worst_bps"]
     shown = "" if bps is None else grouped(bps, 2)
-    return words("text.price_worst", fills=len(sale.fills), lowest=words.money(lowest, spec.quote_asset), bps=shown)
+    return words("text.price_worst", fills=len(sale.fills), lowest=words.price(lowest, spec.quote_asset), bps=shown)
 
 
 def quotes(case: CaseFile, words: Words) -> Section:
@@ -112,16 +115,17 @@ def sale(case: CaseFile, words: Words) -> Section:
     """Orders and fills in sums, and the charts."""
     section = Section("sale", words("section.sale"))
     for each in case.sales:
-        spec, total = each.state.spec, each.state.total
+        spec, total, unsent = each.state.spec, each.state.total, never_sent(each.events)
         section.blocks.append(
             words(
                 "text.sale",
-                orders=total.children,
+                orders=total.children - len(unsent),
                 fills=total.fills,
                 sold=qty(total.cum_qty, spec.asset),
                 share=percent(Fraction(total.cum_qty) / Fraction(spec.qty)),
             )
         )
+        section.blocks += [words("text.never_sent", count=len(unsent))] if unsent else []
         section.blocks.append(_parts(each, words))
         section.blocks.append(_hours(each, words))
         section.blocks += _charts(each, case, words)
@@ -130,23 +134,27 @@ def sale(case: CaseFile, words: Words) -> Section:
 
 def _parts(each: Sale, words: Words) -> Table:
     rows, whole = [], Fraction(each.state.total.cum_qty)
+    unsent = Counter((each.orders[name].venue, each.orders[name].method) for name in never_sent(each.events))
     for (venue, method), tally in sorted(each.state.routes.items()):
+        sent = tally.children - unsent[venue, method]
+        if not sent:
+            continue
         average = Fraction(tally.notional) / Fraction(tally.cum_qty) if tally.cum_qty else None
         rows.append(
             [
                 venue,
                 words.term("method", method),
-                str(tally.children),
+                str(sent),
                 str(tally.fills),
                 grouped(tally.cum_qty, _QTY),
                 percent(Fraction(tally.cum_qty) / whole) if whole else "-",
-                "-" if average is None else grouped(average, 2),
+                "-" if average is None else priced(average),
                 grouped(tally.notional, 2),
             ]
         )
     columns = heads(words, ("venue", "t"), ("method", "t"), ("orders", "n"), ("fills", "n"), ("sold", "n"))
     columns += heads(words, ("share", "n"), ("average", "n"), ("gross", "n"))
-    return Table(columns, rows)
+    return Table(columns, rows, small=_is_wide(rows))
 
 
 def _hours(each: Sale, words: Words) -> Table:
@@ -162,14 +170,19 @@ def _hours(each: Sale, words: Words) -> Table:
                 words.hour(hour),
                 str(len(fills)),
                 grouped(sold, _QTY),
-                grouped(Fraction(money) / Fraction(sold), 2),
-                grouped(min(prices), 2),
-                grouped(max(prices), 2),
+                priced(Fraction(money) / Fraction(sold)),
+                priced(min(prices)),
+                priced(max(prices)),
                 grouped(money, 2),
             ]
         )
     columns = heads(words, ("hour", "d"), ("fills", "n"), ("sold", "n"), ("average", "n"), ("lowest", "n"))
-    return Table(columns + heads(words, ("highest", "n"), ("gross", "n")), rows)
+    return Table(columns + heads(words, ("highest", "n"), ("gross", "n")), rows, small=_is_wide(rows))
+
+
+def _is_wide(rows: list[list[str]]) -> bool:
+    """True if a row of figures has no room on the page in letters of the usual size."""
+    return any(sum(map(len, row)) > _ROOM for row in rows)
 
 
 def sums(fills: Iterable[FillRecorded]) -> tuple[Decimal, Decimal]:
@@ -254,24 +267,29 @@ def qty_or_money(amount: Decimal, asset: str, words: Words) -> str:
 def all_fills(case: CaseFile, words: Words) -> Section:
     """Annex: every fill, every digit."""
     section = Section("fills", words("section.fills"), annex=True)
+    parents: list[tuple[str, Kind]] = [("parent", "t")] if len(case.sales) > 1 else []
     rows = []
     for number, (each, fill) in enumerate(case.fills(), start=1):
-        method = words.term("method", each.orders[fill.client_order_id].method)
+        spec, method = each.state.spec, words.term("method", each.orders[fill.client_order_id].method)
         rows.append(
             [
                 str(number),
                 words.short(fill.at),
+                *([spec.parent_id] if parents else []),
                 fill.venue,
                 method,
                 fill.trade_id,
                 every_digit(fill.qty, 8),
-                every_digit(fill.px, 2),
+                spec.asset,
+                priced(fill.px),
                 every_digit(fill.notional, 8),
+                spec.quote_asset,
                 f"{every_digit(fill.fee, 8)} {fill.fee_asset}",
             ]
         )
-    columns = heads(words, ("number", "n"), ("at", "d"), ("venue", "t"), ("method", "t"), ("trade_id", "c"))
-    columns += heads(words, ("qty", "n"), ("px", "n"), ("gross", "n"), ("fee", "n"))
+    columns = heads(words, ("number", "n"), ("at", "d"), *parents)
+    columns += heads(words, ("venue", "t"), ("method", "t"), ("trade_id", "c"), ("qty", "n"), ("asset", "t"))
+    columns += heads(words, ("px", "n"), ("gross", "n"), ("quote_asset", "t"), ("fee", "n"))
     section.blocks.append(Table(columns, rows, listing=True))
     return section
 
@@ -291,7 +309,7 @@ def all_quotes(case: CaseFile, words: Words) -> Section:
                         words.short(made.asked_at),
                         grouped(made.qty, _QTY),
                         answer.venue,
-                        "-" if answer.px is None else grouped(answer.px, 2),
+                        "-" if answer.px is None else priced(answer.px),
                         "-" if answer.spread_bps is None else grouped(answer.spread_bps, 2),
                         "-" if answer.rank is None else str(answer.rank),
                         "-" if answer.response_s is None else grouped(answer.response_s, 3),

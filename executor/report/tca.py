@@ -15,6 +15,8 @@ from executor.domain.events import (
     ChildAcknowledged,
     ChildClosed,
     ChildIntended,
+    ChildNotSent,
+    ChildResent,
     ChildResolved,
     Event,
     FillRecorded,
@@ -23,7 +25,7 @@ from executor.domain.events import (
 from executor.errors import InputRefused
 from executor.report.averages import AverageAt
 from executor.report.floors import Raises, floor_at
-from executor.report.market_seen import Market, composite, seen_by_engine
+from executor.report.market_seen import Market, MarketFile, composite, seen_by_engine
 from executor.report.measures import MARKOUT_S, REVERSION_MIN
 from executor.report.tca_quotes import Round, rounds_of
 
@@ -55,12 +57,13 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Tca:
     """``whole`` holds every measure; the groups (by leg, venue, method) those that make sense for a part. ``source``
-    says what the mids after the fills come from."""
+    says what the mids after the fills come from, ``market_file`` which file that is, if it is one."""
 
     parent_id: str
     asset: str
     quote_asset: str
     source: str
+    market_file: MarketFile | None
     whole: Values
     groups: dict[str, dict[str, Values]]
     rounds: list[Round]
@@ -93,7 +96,8 @@ def tca(
         groups[name] = {
             part: _common(spec, found, market, whole["arrival_px"]) for part, found in sorted(parts.items())
         }
-    return Tca(spec.parent_id, spec.asset, spec.quote_asset, market.source, whole, groups, rounds_of(events))
+    names = (spec.parent_id, spec.asset, spec.quote_asset)
+    return Tca(*names, market.source, market.file, whole, groups, rounds_of(events))
 
 
 _GROUPS: dict[str, Callable[[Order], str]] = {
@@ -103,7 +107,7 @@ _GROUPS: dict[str, Callable[[Order], str]] = {
 }
 
 
-def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises, average_at: AverageAt) -> list[Order]:
+def _orders(events: Sequence[Timed], floor_px: Decimal, raises: Raises, average_at: AverageAt) -> list[Order]:
     orders: dict[str, Order] = {}
     for at, event in events:
         if isinstance(event, ChildIntended):
@@ -124,7 +128,21 @@ def _orders(events: Iterable[Timed], floor_px: Decimal, raises: Raises, average_
             orders[event.client_order_id].taken = True
         elif isinstance(event, ChildClosed):
             orders[event.client_order_id].ended = True
-    return list(orders.values())
+    unsent = never_sent(events)
+    return [order for name, order in orders.items() if name not in unsent]
+
+
+def never_sent(events: Iterable[Timed]) -> set[str]:
+    """The orders that the record proves never to have left: what cannot have reached the venue, sent once and not
+    filled."""
+    unsent: set[str] = set()
+    other: set[str] = set()
+    for _, event in events:
+        if isinstance(event, ChildNotSent):
+            unsent.add(event.client_order_id)
+        elif isinstance(event, ChildResent | FillRecorded):
+            other.add(event.client_order_id)
+    return unsent - other
 
 
 def _shortfall(spec: ParentCreated, events: Sequence[Timed], orders: Sequence[Order], record: Market) -> Values:

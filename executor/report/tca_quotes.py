@@ -8,6 +8,7 @@ from fractions import Fraction
 from executor.domain.events import (
     ChildAcknowledged,
     ChildIntended,
+    ChildNotSent,
     ChildRejected,
     Event,
     FillRecorded,
@@ -21,7 +22,7 @@ from executor.report.market_seen import composite
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One venue's answer: a price only where it gave one, a ``rank`` only where that could be executed."""
+    """One venue's answer: a price only where it gave one, a ``rank`` only where that could be taken."""
 
     venue: str
     px: Fraction | None
@@ -54,7 +55,7 @@ class Round:
 def rounds_of(events: Iterable[tuple[datetime, Event]]) -> list[Round]:
     """Every round of quotes. A record that does not hold the market of the round itself has that of the slice."""
     rounds: list[Round] = []
-    by_quote: dict[str, Round] = {}
+    by_quote: dict[tuple[str, str], Round] = {}  # by venue and id: ids are each venue's own
     by_order: dict[str, tuple[Round, datetime]] = {}
     sliced: Fraction | None = None
     for at, event in events:
@@ -64,13 +65,15 @@ def rounds_of(events: Iterable[tuple[datetime, Event]]) -> list[Round]:
             mid = composite(event.tops)
             made = _round(event, sliced if mid is None else Fraction(mid))
             rounds.append(made)
-            if event.chosen:
-                by_quote[event.chosen] = made
-        elif isinstance(event, ChildIntended) and event.quote_id in by_quote:
-            by_order[event.client_order_id] = (by_quote[event.quote_id], at)
-            by_quote[event.quote_id].executed = False
+            by_quote |= {(answer.venue, answer.quote_id): made for answer in event.answers if _chosen(answer, event)}
+        elif isinstance(event, ChildIntended) and (event.venue, event.quote_id) in by_quote:
+            accepted = by_quote[event.venue, event.quote_id]
+            by_order[event.client_order_id] = (accepted, at)
+            accepted.executed = False
         elif isinstance(event, ChildAcknowledged | ChildRejected | FillRecorded):
             _answered(by_order.get(event.client_order_id), at, executed=isinstance(event, FillRecorded))
+        elif isinstance(event, ChildNotSent) and event.client_order_id in by_order:
+            by_order[event.client_order_id][0].executed = None  # the venue was not asked for it
     return rounds
 
 
@@ -85,28 +88,31 @@ def _answered(held: tuple[Round, datetime] | None, at: datetime, *, executed: bo
 
 def _round(event: QuotesAsked, mid: Fraction | None) -> Round:
     priced = [(px, answer) for answer in event.answers if (px := _net(answer, event)) is not None]
-    best = sorted(((px, a) for px, a in priced if a.executable), key=lambda each: -each[0])
-    ranks = {answer.quote_id: place for place, (_, answer) in enumerate(best, start=1)}
+    best = sorted(((px, a) for px, a in priced if a.executable and not a.left_out), key=lambda each: -each[0])
+    ranks = {(answer.venue, answer.quote_id): place for place, (_, answer) in enumerate(best, start=1)}
     answers = []
     for answer in event.answers:
         px = _net(answer, event)
         spread = None if px is None or mid is None else (mid - px) * 10_000 / mid
         took = None if answer.received_at is None else _seconds(answer.received_at - event.asked_at)
-        chosen = bool(event.chosen) and answer.quote_id == event.chosen
-        chosen = chosen and event.chosen_venue in ("", answer.venue)
-        answers.append(
-            Answer(answer.venue, px, spread, ranks.get(answer.quote_id), took, chosen, answer.refusal, answer.left_out)
-        )
+        rank, chosen = ranks.get((answer.venue, answer.quote_id)), _chosen(answer, event)
+        answers.append(Answer(answer.venue, px, spread, rank, took, chosen, answer.refusal, answer.left_out))
     cover = (best[0][0] - best[1][0]) * 10_000 / best[0][0] if len(best) > 1 else None
     qty = Fraction(event.qty)
     return Round(event.asked_at, event.leg, qty, mid, event.why, answers, cover, event.chosen)
 
 
+def _chosen(answer: QuoteAnswer, event: QuotesAsked) -> bool:
+    """True for the answer that was taken. Older records name it by its id alone."""
+    return bool(event.chosen) and answer.quote_id == event.chosen and event.chosen_venue in ("", answer.venue)
+
+
 def _net(answer: QuoteAnswer, event: QuotesAsked) -> Fraction | None:
-    """The price that the promised money says; ``None`` for what is no quote."""
-    if not answer.quote_id or answer.px is None or event.qty == ZERO:
+    """The price that the promised money says, for the quantity that was quoted; ``None`` for what is no quote."""
+    qty = answer.qty or event.qty
+    if not answer.quote_id or answer.px is None or qty == ZERO:
         return None
-    return Fraction(answer.px) if answer.notional is None else Fraction(answer.notional) / Fraction(event.qty)
+    return Fraction(answer.px) if answer.notional is None else Fraction(answer.notional) / Fraction(qty)
 
 
 def _seconds(span: timedelta) -> Fraction:

@@ -8,6 +8,7 @@ names are passed over; a venue's own names are mapped to these.
 import csv
 import hashlib
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from executor.errors import InputRefused
 COLUMNS = ("trade_id", "qty", "px", "notional", "fee", "fee_asset", "at")
 NOTE = "note"
 ROWS_AN_EVENT = 500  # a line of the record stays short enough to be read
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _FIRST_YEAR, _LAST_YEAR = 2009, 2999
 
 
@@ -27,7 +29,9 @@ def statements(
     content: bytes, name: str, columns: Mapping[str, str], *, venue: str, paper: str, who: str
 ) -> list[StatementImported]:
     """The events that hold the file ``name``. ``columns`` maps our names to the file's, where they differ. Raises
-    ``InputRefused`` with the row that cannot be read."""
+    ``InputRefused`` with the row that cannot be read, and for a name that would not stand in one line."""
+    if _CONTROL.search(name):
+        raise InputRefused(f"{name!r}: the name of the file holds a line break or another control character: rename it")
     rows = list(_rows(content, name, columns))
     if not rows:
         raise InputRefused(f"{name} has no rows; nothing is imported")

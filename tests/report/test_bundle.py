@@ -310,7 +310,7 @@ def test_a_key_whose_base64_holds_a_plus_is_known_whole(tmp_path: Path) -> None:
     assert secrets_here(tmp_path / "j") == ["AQab+cd/ef+g="]
 
 
-@pytest.mark.parametrize("name", [".candles.csv", "../candles.csv", "a/candles.csv", "/candles.csv", ""])
+@pytest.mark.parametrize("name", [".candles.csv", "../candles.csv", "a/candles.csv", "/candles.csv", "", "a\nb.csv"])
 def test_an_input_that_the_verifier_would_not_see_is_refused(
     finished: tuple[CaseFile, dict[str, bytes]], name: str
 ) -> None:

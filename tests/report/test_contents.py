@@ -269,7 +269,7 @@ def test_waits_say_how_long_and_who_was_told(finished: Finished) -> None:
     text = table_text(waited, "zh", "incidents")
     assert "底价|1|10 分|10 分|张明|2026-03-02 09:07:00（李静）" in text
     assert "卖出限额（每日卖出占方案数量上限）|1|2 分" in text
-    assert "系统暂停卖出并告知方案所定人员" in text
+    assert "暂候期间系统未发出新的委托" in text
     assert "张明|李静" in table_text(waited, "zh", "waits")
     assert "附件二　暂候明细" in html(waited, Words("zh"))
     assert "卖出期间未发生因价格原因的暂候" in table_text(case, "zh", "incidents")

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from executor.errors import InputRefused
-from executor.report.figures import fixed
+from executor.report.figures import figure, fixed
 
 LANGUAGES = ("zh", "en")
 _EAST_8 = timezone(timedelta(hours=8))  # Beijing and Hong Kong alike; neither has summer time
@@ -43,7 +43,9 @@ class Words:
     def rule(self, rule: str) -> str:
         """The word for a rule that held the sale back, with the name that the plan gives it."""
         kind, point, name = rule.partition(".")
-        return self.aside(self.term("rule", kind), self.term("field", name)) if point else self.term("rule", rule)
+        if not point or rule in self._words["rule"]:
+            return self.term("rule", rule)
+        return self.aside(self.term("rule", kind), self.term("field", name))
 
     def in_order(self, group: str, codes: Iterable[str]) -> list[str]:
         """Codes in the order in which the group lists them; those that it does not know last."""
@@ -83,6 +85,13 @@ class Words:
         known = self._words["currency"].get(currency, self("currency.other"))
         return str(known).format(amount=every_digit(amount, 2), code=currency)
 
+    def price(self, px: Number | None, currency: str) -> str:
+        """A price with its currency, as :func:`priced` writes it."""
+        if px is None:
+            return self("not_recorded")
+        known = self._words["currency"].get(currency, self("currency.other"))
+        return str(known).format(amount=priced(px), code=currency)
+
     def duration(self, seconds: int) -> str:
         """A span of time in days, hours, minutes and seconds, without those that are zero."""
         parts, rest = [], seconds
@@ -113,6 +122,15 @@ def grouped(value: Fraction | Decimal | int, decimals: int) -> str:
 def every_digit(value: Decimal, decimals: int) -> str:
     """Every digit of ``value``, and at least so many decimals."""
     return grouped(value, max(decimals, -int(value.as_tuple().exponent)))
+
+
+def priced(px: Number) -> str:
+    """A price of one unit, two decimals at least: one of the record with every digit, a computed one (``Fraction``)
+    with as many as :func:`figure` gives it, so that a coin that costs a part of a cent has a price too."""
+    if isinstance(px, Decimal):
+        return every_digit(px, 2)
+    decimals = (figure(px, "px") or "").partition(".")[2]
+    return grouped(px, max(2, len(decimals)))
 
 
 def percent(value: Fraction) -> str:
