@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
 import httpx
 from pydantic import SecretStr
@@ -46,7 +47,15 @@ class HashKeySettings:
     ``quiet_period`` and ``looks`` are our choice: the delay between a lost answer and the order's visibility is not
     documented, and thirty seconds is six times the window in which a signed request stays valid. The rates are the
     lower of two conflicting statements (2/s and 5/s queries, 10/s and 20/s orders).
+
+    ``SITES`` is where HashKey documents each kind of profile to be; ``base_url`` may be nowhere else. ``api-glb`` is
+    another company (HashKey Global).
     """
+
+    SITES: ClassVar[Mapping[str, frozenset[str]]] = {
+        "production": frozenset({PRODUCTION}),
+        "sandbox": frozenset({SANDBOX}),
+    }
 
     api_key: SecretStr
     secret: SecretStr

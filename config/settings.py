@@ -38,7 +38,8 @@ PREFIX = "EXECUTOR_"
 TEMPLATES = Path(__file__).resolve().parent / "venues"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# The settings of an adapter that comes with another package: a dataclass whose SecretStr fields are its keys.
+# The settings of an adapter that comes with another package: a dataclass whose SecretStr fields are its keys. Its
+# class attribute ``SITES``, if there is one, says at which addresses each kind of profile may be.
 ENTRY_POINTS = "disposal_executor.venue_settings"
 _BUILT_IN = {
     "osl": ("adapters.osl_settings", "OslSettings"),
@@ -93,7 +94,8 @@ class ProfileHours(BaseModel):
 class VenueProfile(BaseModel):
     """One account at one venue. ``name`` is what plans and the record call it; ``settings`` belongs to the adapter.
 
-    ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else.
+    ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else;
+    production and sandbox are where the adapter says that the venue has them, or play fills would be taken for a sale.
     ``hours`` are those that the venue has told the operator; what is absent does not bind.
     """
 
@@ -163,10 +165,22 @@ def _build(wanted: type, profile: VenueProfile, keys: Mapping[str, SecretStr], w
     unknown = list(_unknown_keys(wanted, profile.settings, "settings"))
     if unknown:
         raise InputRefused("\n".join(f"{where}: {key}: is not a known key; known: {known}" for key, known in unknown))
+    _must_be_at_the_venue(wanted, profile, where)
     try:
         return TypeAdapter(wanted).validate_python(profile.settings | dict(keys))
     except ValidationError as error:
         raise InputRefused(faults(error, where, "settings")) from None
+
+
+def _must_be_at_the_venue(wanted: type, profile: VenueProfile, where: str) -> None:
+    """Raises ``InputRefused`` if the address is none that the adapter knows for this kind (``SITES``)."""
+    sites: Mapping[str, frozenset[str]] = getattr(wanted, "SITES", {})
+    allowed = sites.get(profile.kind)
+    if allowed is not None and str(profile.settings["base_url"]).removesuffix("/") not in allowed:
+        raise InputRefused(
+            f'{where}: settings.base_url: kind "{profile.kind}" of adapter {profile.adapter} is at '
+            f"{' or '.join(sorted(allowed))} and nowhere else; correct base_url or kind"
+        )
 
 
 def _settings_class(adapter: str, where: str) -> type:

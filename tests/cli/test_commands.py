@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.hashkey_wire import SANDBOX
 from config.mandates import load_mandate
 from executor.domain.events import ParentCreated, ParentHalted
 from executor.engine.runner import Runner
@@ -152,7 +153,7 @@ def sandbox(folder: Path) -> dict[str, str]:
     """An environment with a sandbox profile of HashKey and a directory for its keys."""
     (folder / "secrets").mkdir()
     profile = 'name = "hashkey-sandbox"\nadapter = "hashkey"\nkind = "sandbox"\n[settings]\nclient_type = "pi"\n'
-    (folder / "hashkey-sandbox.toml").write_text(profile + 'base_url = "https://sandbox.invalid"\n', encoding="utf-8")
+    (folder / "hashkey-sandbox.toml").write_text(profile + f'base_url = "{SANDBOX}"\n', encoding="utf-8")
     return {"EXECUTOR_VENUES_DIR": str(folder), "EXECUTOR_SECRETS_DIR": str(folder / "secrets")}
 
 

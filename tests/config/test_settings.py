@@ -113,8 +113,55 @@ def test_a_wrong_profile_names_file_and_key(tmp_path: Path, text: str, said: str
     assert said in sentence
 
 
+HASHKEY_PROFILE = """
+name = "hashkey"
+adapter = "hashkey"
+kind = "production"
+[settings]
+base_url = "https://api-pro.hashkey.com"
+client_type = "corporate"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "base_url"),
+    [
+        (PROFILE, "sandbox", "https://trade-hk.osl.com"),
+        (PROFILE, "production", "https://trade-hk.oslsandbox.com"),
+        (PROFILE, "production", "https://api.osl.com"),
+        (PROFILE, "production", "https://trade-hk.osl.com/proxy"),
+        (PROFILE, "production", "https://trade-hk.osl.com:8443"),
+        (HASHKEY_PROFILE, "sandbox", "https://api-pro.hashkey.com"),
+        (HASHKEY_PROFILE, "production", "https://api-pro.sim.hashkeydev.com"),
+        (HASHKEY_PROFILE, "production", "https://api-glb.hashkey.com"),
+        (HASHKEY_PROFILE, "production", "https://api-pro.hashkey.example.org"),
+        (HASHKEY_PROFILE, "production", "https://api-pro.hashkey.com@example.org"),
+    ],
+)
+def test_each_kind_is_at_the_venues_own_address(tmp_path: Path, text: str, kind: str, base_url: str) -> None:
+    """Play fills must not be recorded as a sale, nor a rehearsal sell, nor a signed order go to somebody else."""
+    own = OslSettings.SITES if text is PROFILE else HashKeySettings.SITES
+    other = text.replace('"production"', f'"{kind}"')
+    for site in own["production"]:
+        other = other.replace(site, base_url)
+    assert f'settings.base_url: kind "{kind}" of adapter {"osl" if text is PROFILE else "hashkey"} is at' in refusal(
+        tmp_path, other
+    )
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+@pytest.mark.parametrize(("text", "sites"), [(PROFILE, OslSettings.SITES), (HASHKEY_PROFILE, HashKeySettings.SITES)])
+def test_both_kinds_load_where_the_venue_has_them(
+    tmp_path: Path, text: str, sites: dict[str, frozenset[str]], ending: str
+) -> None:
+    (production,) = sites["production"]
+    for kind, (site,) in sites.items():
+        changed = text.replace('"production"', f'"{kind}"').replace(production, site + ending)
+        assert load_profile(profile_file(tmp_path, changed)).kind == kind
+
+
 def test_hashkey_must_say_which_client_it_is(tmp_path: Path) -> None:
-    text = PROFILE.replace('adapter = "osl"', 'adapter = "hashkey"')
+    text = HASHKEY_PROFILE.replace('client_type = "corporate"', "")
     assert "settings.client_type: is missing; add it" in refusal(tmp_path, text)
 
 
