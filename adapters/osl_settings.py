@@ -108,6 +108,8 @@ class OslSettings:
             raise ValueError("requests_per_second must be 1 to 30")
         if self.looks < 2 or self.quiet_period < timedelta(seconds=1):
             raise ValueError("looks must be 2 or more and quiet_period one second or more: one look proves nothing")
+        if any(rate is not None and not 0 <= rate < 1 for rate in (self.taker_fee, self.maker_fee)):
+            raise ValueError("taker_fee and maker_fee must be fractions, 0 or more and below 1: 0.1 % is 0.0010")
         try:
             base64.b64decode(self.secret.get_secret_value(), validate=True)
         except ValueError:

@@ -160,6 +160,49 @@ def test_both_kinds_load_where_the_venue_has_them(
         assert load_profile(profile_file(tmp_path, changed)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("looks = 1", "one look proves nothing"),
+        ('quiet_period = "PT0S"', "one look proves nothing"),
+        ('quiet_period = "PT4S"', "quiet_period must not be shorter than recv_window_ms"),
+        ("recv_window_ms = 0", "recv_window_ms and fills_page must be 1 or more"),
+        ("fills_page = 0", "recv_window_ms and fills_page must be 1 or more"),
+        ('timeout = "PT0S"', "timeout must be more than nothing"),
+        ('rfq_settle_patience = "-PT1S"', "rfq_settle_patience not negative"),
+        ('queries_per_second = "0"', "queries_per_second and orders_per_second must be more than 0"),
+        ('orders_per_second = "-1"', "queries_per_second and orders_per_second must be more than 0"),
+        ('queries_per_second = "5.1"', "queries_per_second must be 5 at most, orders_per_second 20"),
+        ('orders_per_second = "1000"', "queries_per_second must be 5 at most, orders_per_second 20"),
+        ('taker_fee = "29"', "must be fractions"),
+        ('maker_fee = "-0.0001"', "must be fractions"),
+        ('min_order_fee = "-5"', "min_order_fee must be 0 or more"),
+        ('rfq_accept_path = "api/v1/rfq/accept"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = "@example.org/accept"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = "/accept?x=1"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = ""', "rfq_accept_path must begin with /"),
+    ],
+)
+def test_hashkeys_settings_have_bounds(tmp_path: Path, line: str, said: str) -> None:
+    assert said in refusal(tmp_path, HASHKEY_PROFILE + line)
+
+
+@pytest.mark.parametrize("line", ['taker_fee = "29"', 'maker_fee = "1"', 'maker_fee = "-0.0001"'])
+def test_osls_fees_are_fractions(tmp_path: Path, line: str) -> None:
+    assert "must be fractions" in refusal(tmp_path, PROFILE + line)
+
+
+def test_the_documented_bounds_themselves_are_taken(tmp_path: Path) -> None:
+    lines = 'quiet_period = "PT5S"\nlooks = 2\nqueries_per_second = "5"\norders_per_second = "20"\nmaker_fee = "0"\n'
+    load_profile(profile_file(tmp_path, HASHKEY_PROFILE + lines + 'rfq_accept_path = "/api/v1/rfq/accept"'))
+
+
+def test_the_mock_of_hashkey_may_be_hurried(tmp_path: Path) -> None:
+    mock = HASHKEY_PROFILE.replace("production", "mock").replace("https://api-pro.hashkey.com", "http://127.0.0.1:1")
+    load_profile(profile_file(tmp_path, mock + 'queries_per_second = "1000"\nquiet_period = "PT2S"\nlooks = 2'))
+    assert "must be more than 0" in refusal(tmp_path, mock + 'queries_per_second = "0"')
+
+
 def test_hashkey_must_say_which_client_it_is(tmp_path: Path) -> None:
     text = HASHKEY_PROFILE.replace('client_type = "corporate"', "")
     assert "settings.client_type: is missing; add it" in refusal(tmp_path, text)
