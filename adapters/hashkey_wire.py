@@ -104,7 +104,7 @@ class HashKeySettings:
 
     def _hold_to_the_documents(self) -> None:
         """What the venue documents and the mock does not ask."""
-        if self.quiet_period < timedelta(milliseconds=self.recv_window_ms):
+        if self.quiet_period // timedelta(milliseconds=1) < self.recv_window_ms:
             raise ValueError(
                 "quiet_period must not be shorter than recv_window_ms: until then a delayed request may still be taken"
             )

@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, cast, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -48,6 +48,9 @@ _BUILT_IN = {
 
 # Stands in for a secret while a profile is checked without its keys; Base64, since OSL's must be.
 _PLACEHOLDER = "cGxhY2Vob2xkZXI="
+
+# A header carries it, which takes nothing else.
+_ONE_LINE = re.compile("[ -~]+")
 
 _SECRET_KEY = re.compile(r"api_?key|secret|passphrase|password|private_?key|token", re.IGNORECASE)
 
@@ -109,7 +112,7 @@ class VenueProfile(BaseModel):
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "VenueProfile":
-        url = urlsplit(str(self.settings.get("base_url", "")))
+        url = _split(str(self.settings.get("base_url", "")))
         if not url.hostname:
             raise ValueError('settings.base_url must be given, as "https://host"')
         if self.kind == "mock" and url.hostname not in LOOPBACK:
@@ -159,6 +162,20 @@ def adapter_settings(profile: VenueProfile, keys: Mapping[str, SecretStr]) -> An
     """What the adapter's constructor takes first, as ``adapters.registry`` calls it. Raises ``InputRefused``."""
     where = f"venue {profile.name}"
     return _build(_settings_class(profile.adapter, where), profile, keys, where)
+
+
+def _split(address: str) -> SplitResult:
+    """Raises ``ValueError`` where the HTTP client would find no address in it, or another one."""
+    url = urlsplit(address)
+    try:
+        known = url.port is None or url.port > 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("settings.base_url: what stands behind the colon must be a port, 1 to 65535")
+    if url.username is not None or not re.fullmatch("[!-~]*", address):
+        raise ValueError('settings.base_url must be "https://host" in plain letters, without a user')
+    return url
 
 
 def _build(wanted: type, profile: VenueProfile, keys: Mapping[str, SecretStr], where: str) -> Any:
@@ -230,7 +247,13 @@ def _read_secret(name: str, folder: Path | None, environ: Mapping[str, str]) -> 
     if not (from_file or from_environment):
         place = f"the file {file}" if file else f"a file {name} in a directory named by {PREFIX}SECRETS_DIR"
         raise CredentialsRefused(f"{name} is missing; put it in {place}, or in the environment variable {variable}")
-    return SecretStr(from_file or from_environment)
+    found = from_file or from_environment
+    if not _ONE_LINE.fullmatch(found):
+        raise CredentialsRefused(
+            f"{file if from_file else variable} must hold the key as one line of printable ASCII and nothing else; "
+            "copy it anew from the venue"
+        )
+    return SecretStr(found)
 
 
 def _file_text(file: Path) -> str:

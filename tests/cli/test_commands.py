@@ -172,6 +172,15 @@ def test_exit_4_when_a_key_is_missing_or_given_twice(tmp_path: Path) -> None:
     assert "hashkey_sandbox_secret is missing" in only_half.stderr
 
 
+def test_exit_2_when_the_proxy_cannot_be_used(tmp_path: Path) -> None:
+    keys = {f"EXECUTOR_HASHKEY_SANDBOX_{name}": "x" for name in ("API_KEY", "SECRET")}
+    env = sandbox(tmp_path) | keys | {"https_proxy": "foo://me:LEAK@proxy:3128"}
+    done = call("venues", "check", "hashkey", "--on", "sandbox", env=env)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used" in done.stderr
+    assert "LEAK" not in done.stderr
+
+
 def test_exit_5_when_the_window_ends_before_all_is_sold(tmp_path: Path) -> None:
     """The floor is met at the start and lost soon after: what is left stays unsold, and the record says why."""
     table = plan(floor_px="99900", duration="1h")

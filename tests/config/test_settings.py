@@ -104,6 +104,10 @@ def test_numbers_stay_exact(tmp_path: Path) -> None:
         (PROFILE.replace("https://trade-hk.osl.com", "http://trade-hk.osl.com"), "must be https"),
         (PROFILE.replace("trade-hk.osl.com", "127.0.0.1"), "not on this machine"),
         (PROFILE.replace('"production"', '"mock"'), "not on this machine"),
+        (PROFILE.replace("osl.com", "osl.com:abc"), "what stands behind the colon must be a port"),
+        (PROFILE.replace("osl.com", "osl.com:65536"), "what stands behind the colon must be a port"),
+        (PROFILE.replace("osl.com", "osl.com@example.org"), "in plain letters, without a user"),
+        (PROFILE.replace("osl.com", "osl.com\\n"), "in plain letters, without a user"),
         ("name = ", "is not valid TOML"),
     ],
 )
@@ -135,7 +139,6 @@ client_type = "corporate"
         (HASHKEY_PROFILE, "production", "https://api-pro.sim.hashkeydev.com"),
         (HASHKEY_PROFILE, "production", "https://api-glb.hashkey.com"),
         (HASHKEY_PROFILE, "production", "https://api-pro.hashkey.example.org"),
-        (HASHKEY_PROFILE, "production", "https://api-pro.hashkey.com@example.org"),
     ],
 )
 def test_each_kind_is_at_the_venues_own_address(tmp_path: Path, text: str, kind: str, base_url: str) -> None:
@@ -239,6 +242,17 @@ def test_a_missing_key_names_the_file_and_the_variable(tmp_path: Path) -> None:
     assert "EXECUTOR_OSL_API_KEY" in str(refused.value)
     with pytest.raises(CredentialsRefused, match="a file osl_api_key in a directory named by EXECUTOR_SECRETS_DIR"):
         load_keys(profile, Settings(secrets_dir=None), {})
+
+
+@pytest.mark.parametrize("key", ["LEAK\nsecond line", "LE–AK", "\ufeffLEAK", "LE\tAK"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
+    profile = load_profile(TEMPLATES / "osl.toml")
+    (tmp_path / "osl_api_key").write_text(key, encoding="utf-8")
+    with pytest.raises(CredentialsRefused, match=r"osl_api_key must hold the key as one line of printable") as in_file:
+        load_keys(profile, Settings(secrets_dir=tmp_path), {"EXECUTOR_OSL_SECRET": "s"})
+    with pytest.raises(CredentialsRefused, match=r"EXECUTOR_OSL_API_KEY must hold the key as one line") as in_variable:
+        load_keys(profile, Settings(), {"EXECUTOR_OSL_API_KEY": key, "EXECUTOR_OSL_SECRET": "s"})
+    assert "LE" not in str(in_file.value) + str(in_variable.value)
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
