@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -21,9 +23,11 @@ Params = dict[str, str]
 
 PRODUCTION = "https://api-pro.hashkey.com"
 SANDBOX = "https://api-pro.sim.hashkeydev.com"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # How the venue canonicalises reserved characters before it checks a signature is not documented, so nothing that
 # would need encoding is ever sent. The comma is only used in a list of order ids.
+_PATH = re.compile(r"/[A-Za-z0-9_./-]+")
 _PLAIN = re.compile(r"[A-Za-z0-9_.,-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHORT = timedelta(milliseconds=500)  # its half is well within the second by which our clock may lead
@@ -46,8 +50,18 @@ class HashKeySettings:
 
     ``quiet_period`` and ``looks`` are our choice: the delay between a lost answer and the order's visibility is not
     documented, and thirty seconds is six times the window in which a signed request stays valid. The rates are the
-    lower of two conflicting statements (2/s and 5/s queries, 10/s and 20/s orders).
+    lower of two conflicting statements (2/s and 5/s queries, 10/s and 20/s orders); the higher is the bound, since who
+    keeps going over it is blocked by address. The mock on this machine, which tests hurry, has no such bound, and its
+    ``quiet_period`` may be shorter than ``recv_window_ms``.
+
+    ``SITES`` is where HashKey documents each kind of profile to be; ``base_url`` may be nowhere else. ``api-glb`` is
+    another company (HashKey Global).
     """
+
+    SITES: ClassVar[Mapping[str, frozenset[str]]] = {
+        "production": frozenset({PRODUCTION}),
+        "sandbox": frozenset({SANDBOX}),
+    }
 
     api_key: SecretStr
     secret: SecretStr
@@ -67,6 +81,36 @@ class HashKeySettings:
     queries_per_second: Decimal = Decimal(2)
     orders_per_second: Decimal = Decimal(10)
     timeout: timedelta = timedelta(seconds=10)
+
+    def __post_init__(self) -> None:
+        if self.looks < 2 or self.quiet_period < timedelta(seconds=1):
+            raise ValueError("looks must be 2 or more and quiet_period one second or more: one look proves nothing")
+        if self.recv_window_ms < 1 or self.fills_page < 1:
+            raise ValueError("recv_window_ms and fills_page must be 1 or more")
+        if self.timeout <= timedelta(0) or self.rfq_settle_patience < timedelta(0):
+            raise ValueError("timeout must be more than nothing, and rfq_settle_patience not negative")
+        if self.queries_per_second <= 0 or self.orders_per_second <= 0:
+            raise ValueError("queries_per_second and orders_per_second must be more than 0")
+        if urlsplit(self.base_url).hostname not in LOOPBACK:
+            self._hold_to_the_documents()
+        if any(rate is not None and not 0 <= rate < 1 for rate in (self.taker_fee, self.maker_fee)):
+            raise ValueError("taker_fee and maker_fee must be fractions, 0 or more and below 1: 0.29 % is 0.0029")
+        if self.min_order_fee < 0:
+            raise ValueError("min_order_fee must be 0 or more")
+        if self.rfq_accept_path is not None and not _PATH.fullmatch(self.rfq_accept_path):
+            raise ValueError(
+                "rfq_accept_path must begin with / and hold letters, digits and _ . - / only: it is joined to the "
+                "host, and the key goes where that leads; leave it out if HashKey has not named one"
+            )
+
+    def _hold_to_the_documents(self) -> None:
+        """What the venue documents and the mock does not ask."""
+        if self.quiet_period // timedelta(milliseconds=1) < self.recv_window_ms:
+            raise ValueError(
+                "quiet_period must not be shorter than recv_window_ms: until then a delayed request may still be taken"
+            )
+        if self.queries_per_second > 5 or self.orders_per_second > 20:
+            raise ValueError("queries_per_second must be 5 at most, orders_per_second 20: HashKey documents no more")
 
 
 def sign(secret: SecretStr, total_params: str) -> str:

@@ -6,14 +6,17 @@ the adapter refuses to start until each is set, and says what to ask OSL for.
 """
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+PRODUCTION = "https://trade-hk.osl.com"
+SANDBOX = "https://trade-hk.oslsandbox.com"
 HOSTS = frozenset({"trade-hk.osl.com", "trade-hk.oslsandbox.com"})
 """Hosts of OSL's licensed Hong Kong venue (OSL Digital Securities Limited). ``trade-au`` and ``api.osl.com`` belong to
 other entities, or to entities that are not stated: selling there would be selling outside the licence."""
@@ -64,7 +67,14 @@ class OslSettings:
     ``requests_per_second`` too, for orders and for queries: documented are 200 for v4 and 30 for v3, per address and
     shared by everyone behind it, and the answer to going over is not documented. ``withdrawals_confirmed_off`` says
     that a person has seen in OSL's portal that the key may not move funds: no call shows it.
+
+    ``SITES`` is where OSL documents each kind of profile to be; ``base_url`` may be nowhere else.
     """
+
+    SITES: ClassVar[Mapping[str, frozenset[str]]] = {
+        "production": frozenset({PRODUCTION}),
+        "sandbox": frozenset({SANDBOX}),
+    }
 
     base_url: str
     api_key: SecretStr
@@ -98,6 +108,8 @@ class OslSettings:
             raise ValueError("requests_per_second must be 1 to 30")
         if self.looks < 2 or self.quiet_period < timedelta(seconds=1):
             raise ValueError("looks must be 2 or more and quiet_period one second or more: one look proves nothing")
+        if any(rate is not None and not 0 <= rate < 1 for rate in (self.taker_fee, self.maker_fee)):
+            raise ValueError("taker_fee and maker_fee must be fractions, 0 or more and below 1: 0.1 % is 0.0010")
         try:
             base64.b64decode(self.secret.get_secret_value(), validate=True)
         except ValueError:

@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, cast, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -38,7 +38,8 @@ PREFIX = "EXECUTOR_"
 TEMPLATES = Path(__file__).resolve().parent / "venues"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# The settings of an adapter that comes with another package: a dataclass whose SecretStr fields are its keys.
+# The settings of an adapter that comes with another package: a dataclass whose SecretStr fields are its keys. Its
+# class attribute ``SITES``, if there is one, says at which addresses each kind of profile may be.
 ENTRY_POINTS = "disposal_executor.venue_settings"
 _BUILT_IN = {
     "osl": ("adapters.osl_settings", "OslSettings"),
@@ -47,6 +48,9 @@ _BUILT_IN = {
 
 # Stands in for a secret while a profile is checked without its keys; Base64, since OSL's must be.
 _PLACEHOLDER = "cGxhY2Vob2xkZXI="
+
+# A header carries it, which takes nothing else.
+_ONE_LINE = re.compile("[ -~]+")
 
 _SECRET_KEY = re.compile(r"api_?key|secret|passphrase|password|private_?key|token", re.IGNORECASE)
 
@@ -93,7 +97,8 @@ class ProfileHours(BaseModel):
 class VenueProfile(BaseModel):
     """One account at one venue. ``name`` is what plans and the record call it; ``settings`` belongs to the adapter.
 
-    ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else.
+    ``kind`` must be said, and must fit the address: only a mock may be on this machine, and a mock may be nowhere else;
+    production and sandbox are where the adapter says that the venue has them, or play fills would be taken for a sale.
     ``hours`` are those that the venue has told the operator; what is absent does not bind.
     """
 
@@ -107,7 +112,7 @@ class VenueProfile(BaseModel):
 
     @model_validator(mode="after")
     def _address_fits_kind(self) -> "VenueProfile":
-        url = urlsplit(str(self.settings.get("base_url", "")))
+        url = _split(str(self.settings.get("base_url", "")))
         if not url.hostname:
             raise ValueError('settings.base_url must be given, as "https://host"')
         if self.kind == "mock" and url.hostname not in LOOPBACK:
@@ -159,14 +164,40 @@ def adapter_settings(profile: VenueProfile, keys: Mapping[str, SecretStr]) -> An
     return _build(_settings_class(profile.adapter, where), profile, keys, where)
 
 
+def _split(address: str) -> SplitResult:
+    """Raises ``ValueError`` where the HTTP client would find no address in it, or another one."""
+    url = urlsplit(address)
+    try:
+        known = url.port is None or url.port > 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("settings.base_url: what stands behind the colon must be a port, 1 to 65535")
+    if url.username is not None or not re.fullmatch("[!-~]*", address):
+        raise ValueError('settings.base_url must be "https://host" in plain letters, without a user')
+    return url
+
+
 def _build(wanted: type, profile: VenueProfile, keys: Mapping[str, SecretStr], where: str) -> Any:
     unknown = list(_unknown_keys(wanted, profile.settings, "settings"))
     if unknown:
         raise InputRefused("\n".join(f"{where}: {key}: is not a known key; known: {known}" for key, known in unknown))
+    _must_be_at_the_venue(wanted, profile, where)
     try:
         return TypeAdapter(wanted).validate_python(profile.settings | dict(keys))
     except ValidationError as error:
         raise InputRefused(faults(error, where, "settings")) from None
+
+
+def _must_be_at_the_venue(wanted: type, profile: VenueProfile, where: str) -> None:
+    """Raises ``InputRefused`` if the address is none that the adapter knows for this kind (``SITES``)."""
+    sites: Mapping[str, frozenset[str]] = getattr(wanted, "SITES", {})
+    allowed = sites.get(profile.kind)
+    if allowed is not None and str(profile.settings["base_url"]).removesuffix("/") not in allowed:
+        raise InputRefused(
+            f'{where}: settings.base_url: kind "{profile.kind}" of adapter {profile.adapter} is at '
+            f"{' or '.join(sorted(allowed))} and nowhere else; correct base_url or kind"
+        )
 
 
 def _settings_class(adapter: str, where: str) -> type:
@@ -216,7 +247,13 @@ def _read_secret(name: str, folder: Path | None, environ: Mapping[str, str]) -> 
     if not (from_file or from_environment):
         place = f"the file {file}" if file else f"a file {name} in a directory named by {PREFIX}SECRETS_DIR"
         raise CredentialsRefused(f"{name} is missing; put it in {place}, or in the environment variable {variable}")
-    return SecretStr(from_file or from_environment)
+    found = from_file or from_environment
+    if not _ONE_LINE.fullmatch(found):
+        raise CredentialsRefused(
+            f"{file if from_file else variable} must hold the key as one line of printable ASCII and nothing else; "
+            "copy it anew from the venue"
+        )
+    return SecretStr(found)
 
 
 def _file_text(file: Path) -> str:

@@ -12,9 +12,19 @@ from pydantic import ValidationError
 
 from executor.errors import InputRefused
 
+_DEPTH = 30  # plans and mandates are a few deep; the limit only keeps what walks a table from running out of stack
+_NESTED = f"tables and lists stand more than {_DEPTH} deep in one another; no file of this program needs that"
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in ``path``. Raises ``InputRefused``."""
+    table = _parsed(path)
+    if not _is_shallow(table):
+        raise InputRefused(f"{path}: {_NESTED}")
+    return table
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     except OSError as error:
@@ -23,6 +33,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputRefused(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InputRefused(f"{path}: is not valid TOML: {error}") from None
+    except (ValueError, ArithmeticError):
+        raise InputRefused(f"{path}: holds a number or date out of all bounds; correct it") from None
+    except RecursionError:
+        raise InputRefused(f"{path}: {_NESTED}") from None
+
+
+def _is_shallow(table: dict[str, Any]) -> bool:
+    level: list[Any] = [table]
+    for _ in range(_DEPTH):
+        inner = [list(each.values()) if isinstance(each, dict) else each for each in level]
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+    return not level
 
 
 def faults(error: ValidationError, where: str, table: str = "") -> str:

@@ -84,11 +84,21 @@ def connected(
     client: Callable[[str], httpx.AsyncClient] = lambda _profile: httpx.AsyncClient(timeout=WIRE_TIMEOUT),
 ) -> list[Venue]:
     """Adapters over real sockets; ``client`` makes the connection of a profile. Raises ``CredentialsRefused`` when a
-    key is missing."""
+    key is missing, and ``InputRefused`` for a proxy that the client cannot use."""
     return [
-        _build(profile, _keys(profile, settings), client(profile.name), clock)
+        _build(profile, _keys(profile, settings), _reached_by(client, profile.name), clock)
         for profile in profiles(settings, names, kind)
     ]
+
+
+def _reached_by(client: Callable[[str], httpx.AsyncClient], profile: str) -> httpx.AsyncClient:
+    """The HTTP client reads the proxy from the environment when it is made; a proxy's address may hold a password."""
+    try:
+        return client(profile)
+    except (ValueError, ImportError, httpx.InvalidURL):
+        raise InputRefused(
+            "the proxy named by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used; write http://host:port"
+        ) from None
 
 
 def _build(profile: VenueProfile, keys: dict[str, SecretStr], client: httpx.AsyncClient, clock: Clock) -> Venue:

@@ -1,6 +1,8 @@
 """`executor plan`: look at a plan, freeze it, have it approved, revoke it."""
 
 import json
+import os
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from executor.errors import InputRefused
 from executor.journal.journal import Journal
 from executor.journal.open import Place
 from executor.market.benchmark import read_record
+from executor.new_files import write_new
 
 
 @click.group("plan")
@@ -67,19 +70,18 @@ def draft_plan(preset: str, mandate_file: Path, asset: str | None, pairs: tuple[
         raise InputRefused(f"--set {wrong[0]}: write KEY=VALUE, for example floor_px=90000")
     mandate = read_mandate(mandate_file)
     target = mandate_file.parent / mandate.plan
-    if target.exists():
-        raise InputRefused(f"{target} exists already; a plan is never overwritten, rename it or name another one")
     source = preset_path(preset)
     answers = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
     table = draft(read_toml(source), mandate, answers, asset)
     terms = table.pop("benchmark", None)
-    written = [target]
     head = f"Drawn up from preset {source.stem}, whose file names the source of each published value ({source.name})."
-    target.write_text(toml(table, head), encoding="utf-8")
+    texts = {target: toml(table, head)}
     if terms is not None:
-        written.append(target.with_name(f"{target.stem.removesuffix('.plan')}.benchmark.toml"))
+        beside = target.with_name(f"{target.stem.removesuffix('.plan')}.benchmark.toml")
         about = f"The terms of the average of preset {source.stem}; `executor benchmark compute` reads them."
-        written[1].write_text(toml(terms, about), encoding="utf-8")
+        texts = {beside: toml(terms, about)} | texts  # first: that the plan is missing is noticed
+    _write_draft(texts)
+    written = list(reversed(texts))
     open_ones = open_questions(table) | {f"benchmark.{key}": q for key, q in open_questions(terms or {}).items()}
     if as_json:
         click.echo(json.dumps({"files": [str(path) for path in written], "open": open_ones}, ensure_ascii=False))
@@ -87,6 +89,18 @@ def draft_plan(preset: str, mandate_file: Path, asset: str | None, pairs: tuple[
     click.echo(f"written: {', '.join(map(str, written))}; {len(open_ones)} questions are open")
     for key, question in open_ones.items():
         click.echo(f"  {key}: {question}")
+
+
+def _write_draft(texts: Mapping[Path, str]) -> None:
+    """All of the files or none, and none over another. Raises ``InputRefused`` naming the one that is there."""
+    taken = next((path for path in texts if os.path.lexists(path)), None)
+    try:
+        if taken is None:
+            write_new(texts)
+    except FileExistsError as error:
+        taken = Path(error.filename)
+    if taken is not None:
+        raise InputRefused(f"{taken} exists already; a draft is never overwritten, rename it or name another one")
 
 
 @plan.command("show")

@@ -7,7 +7,6 @@ key that is handed to everyone. A private file that others may read is refused.
 import base64
 import os
 import stat
-import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from executor.errors import CredentialsRefused, InputRefused, RecordBroken
 from executor.journal.note import PLAIN, HeldKey, Signer, VerifierKey, good_name, key_id, unbase64
+from executor.new_files import write_new
 
 _PRIVATE = "PRIVATE+KEY+"
 
@@ -43,17 +43,10 @@ def new_key(path: Path, name: str) -> VerifierKey:
 
 def _place(path: Path, line: str, mode: int) -> None:
     """Write a file that is there whole or not at all, whatever dies meanwhile, and never over another."""
-    whole = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with os.fdopen(os.open(whole, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
     try:
-        os.link(whole, path)
+        write_new({path: line}, mode)
     except FileExistsError:
         raise InputRefused(f"{path} exists already; a key is never overwritten") from None
-    finally:
-        whole.unlink()
 
 
 def read_key(path: Path) -> HeldKey:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.hashkey_wire import SANDBOX
 from config.mandates import load_mandate
 from executor.domain.events import ParentCreated, ParentHalted
 from executor.engine.runner import Runner
@@ -152,7 +153,7 @@ def sandbox(folder: Path) -> dict[str, str]:
     """An environment with a sandbox profile of HashKey and a directory for its keys."""
     (folder / "secrets").mkdir()
     profile = 'name = "hashkey-sandbox"\nadapter = "hashkey"\nkind = "sandbox"\n[settings]\nclient_type = "pi"\n'
-    (folder / "hashkey-sandbox.toml").write_text(profile + 'base_url = "https://sandbox.invalid"\n', encoding="utf-8")
+    (folder / "hashkey-sandbox.toml").write_text(profile + f'base_url = "{SANDBOX}"\n', encoding="utf-8")
     return {"EXECUTOR_VENUES_DIR": str(folder), "EXECUTOR_SECRETS_DIR": str(folder / "secrets")}
 
 
@@ -169,6 +170,15 @@ def test_exit_4_when_a_key_is_missing_or_given_twice(tmp_path: Path) -> None:
     only_half = call("venues", "check", "hashkey", "--on", "sandbox", env=env)
     assert only_half.returncode == ExitCode.CREDENTIALS
     assert "hashkey_sandbox_secret is missing" in only_half.stderr
+
+
+def test_exit_2_when_the_proxy_cannot_be_used(tmp_path: Path) -> None:
+    keys = {f"EXECUTOR_HASHKEY_SANDBOX_{name}": "x" for name in ("API_KEY", "SECRET")}
+    env = sandbox(tmp_path) | keys | {"https_proxy": "foo://me:LEAK@proxy:3128"}
+    done = call("venues", "check", "hashkey", "--on", "sandbox", env=env)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY cannot be used" in done.stderr
+    assert "LEAK" not in done.stderr
 
 
 def test_exit_5_when_the_window_ends_before_all_is_sold(tmp_path: Path) -> None:

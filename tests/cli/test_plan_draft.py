@@ -1,5 +1,6 @@
 """`executor plan draft`: from a preset and a mandate to a plan in which nothing is a silent default."""
 
+import errno
 import json
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from executor.exit_codes import ExitCode
+from executor.new_files import write_new
 from tests.cli.commands import EXAMPLES, Table, call, credit, plan, write_mandate
 
 PRESETS = ("beijing", "ftx", "korea", "saxony", "shanghai")
@@ -191,3 +193,43 @@ def test_a_plan_is_not_overwritten(mandate: Path) -> None:
     again = call("plan", "draft", "beijing", mandate)
     assert again.returncode == ExitCode.USAGE
     assert "never overwritten" in again.stderr
+
+
+def test_signed_terms_beside_a_plan_are_not_overwritten(mandate: Path) -> None:
+    terms = mandate.with_name("plan.benchmark.toml")
+    terms.write_text("# agreed and signed")
+    refused = call("plan", "draft", "shanghai", mandate)
+    assert refused.returncode == ExitCode.USAGE
+    assert f"{terms} exists already; a draft is never overwritten" in refused.stderr
+    assert terms.read_text() == "# agreed and signed"
+    assert not (mandate.parent / "plan.toml").exists()
+
+
+def test_a_disk_that_is_full_leaves_nothing_that_blocks_the_next_draft(
+    mandate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(mandate.parent.iterdir())
+    synced = []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        failed = call("plan", "draft", "shanghai", mandate)
+    assert failed.returncode == ExitCode.ERROR
+    assert "No space left on device" in failed.stderr
+    assert set(mandate.parent.iterdir()) == before
+    assert len(drafted("shanghai", mandate, {})["files"]) == 2
+    assert len(set(mandate.parent.iterdir()) - before) == 2
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("another's")
+    with pytest.raises(FileExistsError) as taken:
+        write_new({tmp_path / "a": "ours", tmp_path / "b": "ours"})
+    assert taken.value.filename == str(tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").read_text() == "another's"

@@ -54,6 +54,25 @@ def test_a_fault_in_the_plan_names_file_and_key(tmp_path: Path, old: str, new: s
     assert "beijing-500btc.plan.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("1e99999999999999999999", "holds a number or date out of all bounds"),
+        ("9" * 5000, "holds a number or date out of all bounds"),
+        ("[" * 30_000 + "]" * 30_000, "30 deep in one another"),
+        ("{" + ".".join("a" * 500) + " = 1}", "30 deep in one another"),
+    ],
+    ids=["exponent", "digits", "lists", "tables"],
+)
+def test_what_toml_can_spell_and_python_cannot_read_is_a_fault_of_the_file(
+    tmp_path: Path, value: str, said: str
+) -> None:
+    with pytest.raises(InputRefused, match=said) as caught:
+        load_mandate(written(tmp_path, plan=PLAN.replace('qty = "500"', f"qty = {value}", 1)))
+    assert "beijing-500btc.plan.toml" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 def test_no_more_may_be_planned_than_is_held(tmp_path: Path) -> None:
     """Guards the holding: a plan for more than the case holds is refused before anything is connected."""
     mandate = MANDATE.replace('qty = "500"', 'qty = "450"', 1).replace('qty = "120"', 'qty = "70"')

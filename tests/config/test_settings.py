@@ -104,6 +104,10 @@ def test_numbers_stay_exact(tmp_path: Path) -> None:
         (PROFILE.replace("https://trade-hk.osl.com", "http://trade-hk.osl.com"), "must be https"),
         (PROFILE.replace("trade-hk.osl.com", "127.0.0.1"), "not on this machine"),
         (PROFILE.replace('"production"', '"mock"'), "not on this machine"),
+        (PROFILE.replace("osl.com", "osl.com:abc"), "what stands behind the colon must be a port"),
+        (PROFILE.replace("osl.com", "osl.com:65536"), "what stands behind the colon must be a port"),
+        (PROFILE.replace("osl.com", "osl.com@example.org"), "in plain letters, without a user"),
+        (PROFILE.replace("osl.com", "osl.com\\n"), "in plain letters, without a user"),
         ("name = ", "is not valid TOML"),
     ],
 )
@@ -113,8 +117,97 @@ def test_a_wrong_profile_names_file_and_key(tmp_path: Path, text: str, said: str
     assert said in sentence
 
 
+HASHKEY_PROFILE = """
+name = "hashkey"
+adapter = "hashkey"
+kind = "production"
+[settings]
+base_url = "https://api-pro.hashkey.com"
+client_type = "corporate"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "base_url"),
+    [
+        (PROFILE, "sandbox", "https://trade-hk.osl.com"),
+        (PROFILE, "production", "https://trade-hk.oslsandbox.com"),
+        (PROFILE, "production", "https://api.osl.com"),
+        (PROFILE, "production", "https://trade-hk.osl.com/proxy"),
+        (PROFILE, "production", "https://trade-hk.osl.com:8443"),
+        (HASHKEY_PROFILE, "sandbox", "https://api-pro.hashkey.com"),
+        (HASHKEY_PROFILE, "production", "https://api-pro.sim.hashkeydev.com"),
+        (HASHKEY_PROFILE, "production", "https://api-glb.hashkey.com"),
+        (HASHKEY_PROFILE, "production", "https://api-pro.hashkey.example.org"),
+    ],
+)
+def test_each_kind_is_at_the_venues_own_address(tmp_path: Path, text: str, kind: str, base_url: str) -> None:
+    """Play fills must not be recorded as a sale, nor a rehearsal sell, nor a signed order go to somebody else."""
+    own = OslSettings.SITES if text is PROFILE else HashKeySettings.SITES
+    other = text.replace('"production"', f'"{kind}"')
+    for site in own["production"]:
+        other = other.replace(site, base_url)
+    assert f'settings.base_url: kind "{kind}" of adapter {"osl" if text is PROFILE else "hashkey"} is at' in refusal(
+        tmp_path, other
+    )
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+@pytest.mark.parametrize(("text", "sites"), [(PROFILE, OslSettings.SITES), (HASHKEY_PROFILE, HashKeySettings.SITES)])
+def test_both_kinds_load_where_the_venue_has_them(
+    tmp_path: Path, text: str, sites: dict[str, frozenset[str]], ending: str
+) -> None:
+    (production,) = sites["production"]
+    for kind, (site,) in sites.items():
+        changed = text.replace('"production"', f'"{kind}"').replace(production, site + ending)
+        assert load_profile(profile_file(tmp_path, changed)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("looks = 1", "one look proves nothing"),
+        ('quiet_period = "PT0S"', "one look proves nothing"),
+        ('quiet_period = "PT4S"', "quiet_period must not be shorter than recv_window_ms"),
+        ("recv_window_ms = 0", "recv_window_ms and fills_page must be 1 or more"),
+        ("fills_page = 0", "recv_window_ms and fills_page must be 1 or more"),
+        ('timeout = "PT0S"', "timeout must be more than nothing"),
+        ('rfq_settle_patience = "-PT1S"', "rfq_settle_patience not negative"),
+        ('queries_per_second = "0"', "queries_per_second and orders_per_second must be more than 0"),
+        ('orders_per_second = "-1"', "queries_per_second and orders_per_second must be more than 0"),
+        ('queries_per_second = "5.1"', "queries_per_second must be 5 at most, orders_per_second 20"),
+        ('orders_per_second = "1000"', "queries_per_second must be 5 at most, orders_per_second 20"),
+        ('taker_fee = "29"', "must be fractions"),
+        ('maker_fee = "-0.0001"', "must be fractions"),
+        ('min_order_fee = "-5"', "min_order_fee must be 0 or more"),
+        ('rfq_accept_path = "api/v1/rfq/accept"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = "@example.org/accept"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = "/accept?x=1"', "rfq_accept_path must begin with /"),
+        ('rfq_accept_path = ""', "rfq_accept_path must begin with /"),
+    ],
+)
+def test_hashkeys_settings_have_bounds(tmp_path: Path, line: str, said: str) -> None:
+    assert said in refusal(tmp_path, HASHKEY_PROFILE + line)
+
+
+@pytest.mark.parametrize("line", ['taker_fee = "29"', 'maker_fee = "1"', 'maker_fee = "-0.0001"'])
+def test_osls_fees_are_fractions(tmp_path: Path, line: str) -> None:
+    assert "must be fractions" in refusal(tmp_path, PROFILE + line)
+
+
+def test_the_documented_bounds_themselves_are_taken(tmp_path: Path) -> None:
+    lines = 'quiet_period = "PT5S"\nlooks = 2\nqueries_per_second = "5"\norders_per_second = "20"\nmaker_fee = "0"\n'
+    load_profile(profile_file(tmp_path, HASHKEY_PROFILE + lines + 'rfq_accept_path = "/api/v1/rfq/accept"'))
+
+
+def test_the_mock_of_hashkey_may_be_hurried(tmp_path: Path) -> None:
+    mock = HASHKEY_PROFILE.replace("production", "mock").replace("https://api-pro.hashkey.com", "http://127.0.0.1:1")
+    load_profile(profile_file(tmp_path, mock + 'queries_per_second = "1000"\nquiet_period = "PT2S"\nlooks = 2'))
+    assert "must be more than 0" in refusal(tmp_path, mock + 'queries_per_second = "0"')
+
+
 def test_hashkey_must_say_which_client_it_is(tmp_path: Path) -> None:
-    text = PROFILE.replace('adapter = "osl"', 'adapter = "hashkey"')
+    text = HASHKEY_PROFILE.replace('client_type = "corporate"', "")
     assert "settings.client_type: is missing; add it" in refusal(tmp_path, text)
 
 
@@ -149,6 +242,17 @@ def test_a_missing_key_names_the_file_and_the_variable(tmp_path: Path) -> None:
     assert "EXECUTOR_OSL_API_KEY" in str(refused.value)
     with pytest.raises(CredentialsRefused, match="a file osl_api_key in a directory named by EXECUTOR_SECRETS_DIR"):
         load_keys(profile, Settings(secrets_dir=None), {})
+
+
+@pytest.mark.parametrize("key", ["LEAK\nsecond line", "LE–AK", "\ufeffLEAK", "LE\tAK"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(tmp_path: Path, key: str) -> None:
+    profile = load_profile(TEMPLATES / "osl.toml")
+    (tmp_path / "osl_api_key").write_text(key, encoding="utf-8")
+    with pytest.raises(CredentialsRefused, match=r"osl_api_key must hold the key as one line of printable") as in_file:
+        load_keys(profile, Settings(secrets_dir=tmp_path), {"EXECUTOR_OSL_SECRET": "s"})
+    with pytest.raises(CredentialsRefused, match=r"EXECUTOR_OSL_API_KEY must hold the key as one line") as in_variable:
+        load_keys(profile, Settings(), {"EXECUTOR_OSL_API_KEY": key, "EXECUTOR_OSL_SECRET": "s"})
+    assert "LE" not in str(in_file.value) + str(in_variable.value)
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
