@@ -3,18 +3,9 @@ a large holding of a token with 18 decimals."""
 
 from decimal import ROUND_DOWN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
 
-_DIGITS = 38
-_EXACT = Context(prec=2 * _DIGITS, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+MOST_DIGITS = 38  # of an amount before the point, or zeros behind it: no venue means more
+_EXACT = Context(prec=2 * MOST_DIGITS, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _CUT = Context(prec=76, rounding=ROUND_DOWN, traps=[InvalidOperation, DivisionByZero, Overflow])
-
-
-def in_range(amount: Decimal) -> bool:
-    """True for finite amounts of at most 38 digits before the point and behind it together: the product of two of them
-    is exact here."""
-    if not amount.is_finite():
-        return False
-    exponent = amount.as_tuple().exponent
-    return isinstance(exponent, int) and max(amount.adjusted(), 0) + 1 + max(-exponent, 0) <= _DIGITS
 
 
 def product(px: Decimal, qty: Decimal) -> Decimal:

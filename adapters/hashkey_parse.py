@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from adapters.amounts import in_range, product, quotient
+from adapters.amounts import MOST_DIGITS, product, quotient
 from adapters.venue import Balance, Book, Fill, Instrument, Level, OrderReport, OrderStatus, Quote, QuoteTrade
 
 Row = Mapping[str, object]
@@ -99,7 +99,7 @@ def _number(value: object, name: str) -> Decimal:
         amount = Decimal(_text(value, name))
     except InvalidOperation:
         raise Malformed(f"{name} is not a number") from None
-    if not in_range(amount):
+    if not amount.is_finite() or abs(amount.adjusted()) > MOST_DIGITS:
         raise Malformed(f"{name} is not a number of this world")
     return amount
 
@@ -264,6 +264,10 @@ def fill(source: Row) -> Fill:
     qty, px = number(source, "qty"), number(source, "price")
     if qty <= 0 or px <= 0:
         raise Malformed("qty or price of a fill is not positive")
+    try:
+        notional = product(px, qty)
+    except ArithmeticError:
+        raise Malformed("qty or price of a fill has more digits than any amount") from None
     return Fill(
         trade_id=text(source, "id"),
         client_order_id=text(source, "clientOrderId"),
@@ -271,7 +275,7 @@ def fill(source: Row) -> Fill:
         symbol=text(source, "symbol"),
         qty=qty,
         px=px,
-        notional=product(px, qty),
+        notional=notional,
         fee=number(fee, "fee") + number(source, "feeSupplementaryAmount"),
         fee_asset=text(fee, "feeCoinName" if fee.get("feeCoinName") else "feeCoinId"),
         at=moment(source, "time"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from adapters.amounts import in_range
+from adapters.amounts import MOST_DIGITS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def amount(value: object, key: str) -> Decimal:
         found = Decimal(value)
     except InvalidOperation:
         raise Malformed(f"{key} is not a number") from None
-    if not in_range(found):
+    if not found.is_finite() or abs(found.adjusted()) > MOST_DIGITS:
         raise Malformed(f"{key} is not a number of this world")
     return found
 

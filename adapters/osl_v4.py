@@ -235,6 +235,10 @@ class V4:
         qty, px, fee = number(row, names.trade_qty), number(row, names.trade_px), number(row, names.fee)
         if qty <= 0 or px <= 0 or fee < 0:
             raise Malformed("an execution has a quantity or price of zero or less, or a fee below zero")
+        try:
+            notional = product(px, qty)
+        except ArithmeticError:
+            raise Malformed("an execution has a quantity or price of more digits than any amount") from None
         return Fill(
             text(row, names.trade_id),
             ref.client_order_id,
@@ -242,7 +246,7 @@ class V4:
             ref.symbol,
             qty,
             px,
-            product(px, qty),
+            notional,
             fee,
             text(row, names.fee_asset),
             time_iso(row, names.trade_time),

@@ -119,7 +119,7 @@ def test_numbers_and_depths_that_no_venue_means_leave_an_order_unknown(body: byt
         {"time": "1790000001700000000000"},
         {"time": "\u00b2"},
         {"price": "1" + "0" * 50 + ".1"},
-        {"qty": "0." + "1" * 60},
+        {"qty": "0." + "1" * 80},
     ],
 )
 def test_a_fill_with_an_impossible_number_is_no_answer(changed: dict[str, str]) -> None:
