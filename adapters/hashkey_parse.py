@@ -96,7 +96,7 @@ def _text(value: object, name: str) -> str:
 
 def _number(value: object, name: str) -> Decimal:
     try:
-        amount = Decimal(_text(value, name))
+        amount = Decimal(value if type(value) is str and value else _text(value, name))
     except InvalidOperation:
         raise Malformed(f"{name} is not a number") from None
     if not amount.is_finite() or abs(amount.adjusted()) > MOST_DIGITS:
